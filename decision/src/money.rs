@@ -1,0 +1,243 @@
+//! Money and exchange rates. All arithmetic on money stands here.
+
+use core::fmt;
+
+/// An amount of money in billionths of the currency unit.
+///
+/// A price per thousand impressions (CPM) in micros *is* the price of one impression in nanos, so prices and charges
+/// share this type and nothing is rounded between them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Nanos(i64);
+
+impl Nanos {
+    /// No money.
+    pub const ZERO: Self = Self(0);
+    /// The largest amount: about 9.2 billion units.
+    pub const MAX: Self = Self(i64::MAX);
+    /// One unit of the currency.
+    pub const UNIT: Self = Self(1_000_000_000);
+
+    /// An amount in billionths of the unit.
+    pub const fn new(nanos: i64) -> Self {
+        Self(nanos)
+    }
+
+    /// The price of one impression, from a CPM price in micros (1,500,000 for 1.50 a thousand).
+    pub const fn of_one_impression(cpm_micros: i64) -> Self {
+        Self(cpm_micros)
+    }
+
+    /// The amount in billionths of the unit.
+    pub const fn get(self) -> i64 {
+        self.0
+    }
+
+    /// The CPM price in micros, of a price of one impression.
+    pub const fn cpm_micros(self) -> i64 {
+        self.0
+    }
+
+    /// The sum, or `None` on overflow.
+    pub fn checked_add(self, other: Self) -> Option<Self> {
+        self.0.checked_add(other.0).map(Self)
+    }
+
+    /// The difference, or `None` on overflow.
+    pub fn checked_sub(self, other: Self) -> Option<Self> {
+        self.0.checked_sub(other.0).map(Self)
+    }
+
+    /// The sum, held at the ends of the range.
+    #[must_use]
+    pub const fn saturating_add(self, other: Self) -> Self {
+        Self(self.0.saturating_add(other.0))
+    }
+
+    /// The difference, held at the ends of the range.
+    #[must_use]
+    pub const fn saturating_sub(self, other: Self) -> Self {
+        Self(self.0.saturating_sub(other.0))
+    }
+
+    /// The amount times `parts_per_million`, rounded down, held at the ends of the range.
+    #[must_use]
+    pub fn scaled(self, parts_per_million: u32) -> Self {
+        let product = i128::from(self.0) * i128::from(parts_per_million);
+        saturate(product.div_euclid(1_000_000))
+    }
+
+    /// Reads a decimal amount such as `12.5` or `3e-2` exactly; `None` where it is no finite number, needs more than
+    /// nine decimals to be exact (digits past the ninth are cut only if they are zero), or does not fit.
+    pub fn parse_decimal(text: &str) -> Option<Self> {
+        decimal(text, 9).map(Self)
+    }
+
+    /// Reads a decimal CPM price such as `1.25` as the price of one impression. Digits past the sixth decimal are cut,
+    /// since exchanges send prices computed in floating point. `None` where it is no finite number or does not fit.
+    pub fn parse_cpm(text: &str) -> Option<Self> {
+        decimal_cut(text, 6).map(Self)
+    }
+}
+
+/// A CPM price with as many decimals as it needs, at least two.
+pub struct Cpm(pub Nanos);
+
+impl fmt::Display for Cpm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fixed(f, self.0.0, 6)
+    }
+}
+
+impl fmt::Display for Nanos {
+    /// The amount in units with as many decimals as it needs, at least two.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fixed(f, self.0, 9)
+    }
+}
+
+/// How many units of one currency buy one unit of another, in billionths: an exact factor, kept in every event that
+/// used it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate(i64);
+
+impl Rate {
+    /// The rate between a currency and itself.
+    pub const ONE: Self = Self(1_000_000_000);
+
+    /// A rate in billionths, or `None` where it is not above zero.
+    pub const fn new(billionths: i64) -> Option<Self> {
+        if billionths > 0 { Some(Self(billionths)) } else { None }
+    }
+
+    /// The rate in billionths.
+    pub const fn get(self) -> i64 {
+        self.0
+    }
+
+    /// `amount` in the other currency, rounded towards zero: for prices we offer.
+    pub fn convert_down(self, amount: Nanos) -> Nanos {
+        saturate((i128::from(amount.0) * i128::from(self.0)).div_euclid(1_000_000_000))
+    }
+
+    /// `amount` in the other currency, rounded up: for floors we must reach.
+    pub fn convert_up(self, amount: Nanos) -> Nanos {
+        saturate((i128::from(amount.0) * i128::from(self.0) + 999_999_999).div_euclid(1_000_000_000))
+    }
+
+    /// `amount` of the other currency back in the first one, rounded up: for what we are charged.
+    pub fn invert_up(self, amount: Nanos) -> Nanos {
+        let rate = i128::from(self.0);
+        saturate((i128::from(amount.0) * 1_000_000_000 + rate - 1).div_euclid(rate))
+    }
+}
+
+fn saturate(value: i128) -> Nanos {
+    Nanos(i64::try_from(value).unwrap_or(if value < 0 { i64::MIN } else { i64::MAX }))
+}
+
+fn fixed(f: &mut fmt::Formatter<'_>, value: i64, decimals: u32) -> fmt::Result {
+    let scale = 10_u64.pow(decimals);
+    let (whole, mut part) = (value.unsigned_abs() / scale, value.unsigned_abs() % scale);
+    let mut digits = decimals as usize;
+    while digits > 2 && part.is_multiple_of(10) {
+        part /= 10;
+        digits -= 1;
+    }
+    let sign = if value < 0 { "-" } else { "" };
+    f.pad(&alloc::format!("{sign}{whole}.{part:0digits$}"))
+}
+
+fn decimal(text: &str, decimals: i32) -> Option<i64> {
+    let (value, exact) = decimal_scaled(text, decimals)?;
+    exact.then_some(value)
+}
+
+fn decimal_cut(text: &str, decimals: i32) -> Option<i64> {
+    decimal_scaled(text, decimals).map(|(value, _)| value)
+}
+
+/// `text` times 10^`decimals` cut to a whole number, and whether nothing was cut off.
+fn decimal_scaled(text: &str, decimals: i32) -> Option<(i64, bool)> {
+    let (negative, text) = match text.as_bytes().first()? {
+        b'-' => (true, &text[1..]),
+        b'+' => (false, &text[1..]),
+        _ => (false, text),
+    };
+    let (mantissa, exponent) = match text.find(['e', 'E']) {
+        Some(at) => (&text[..at], text[at + 1..].parse::<i32>().ok()?),
+        None => (text, 0),
+    };
+    let (whole, part) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    if whole.is_empty() && part.is_empty() {
+        return None;
+    }
+    // Digit i (from the left, 0 = first digit before the point's end) has weight 10^(places - i - 1 + exponent).
+    let mut value: i128 = 0;
+    let mut exact = true;
+    let mut weight = i32::try_from(whole.len()).ok()?.checked_add(exponent)?.checked_add(decimals)?;
+    for byte in whole.bytes().chain(part.bytes()) {
+        let digit = byte.is_ascii_digit().then(|| i128::from(byte - b'0'))?;
+        if weight > 0 {
+            value = value.checked_mul(10)?.checked_add(digit)?;
+        } else if digit != 0 {
+            exact = false;
+        }
+        weight = weight.checked_sub(1)?;
+    }
+    if value != 0 {
+        for _ in 0..weight.clamp(0, 64) {
+            value = value.checked_mul(10)?;
+        }
+    }
+    let value = i64::try_from(value).ok()?;
+    Some((if negative { -value } else { value }, exact))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::string::ToString;
+
+    #[test]
+    fn decimals_are_read_exactly() {
+        let read = |text| Nanos::parse_decimal(text).map(Nanos::get);
+        assert_eq!(read("12.5"), Some(12_500_000_000));
+        assert_eq!(read("0.000000001"), Some(1));
+        assert_eq!(read("1e-9"), Some(1));
+        assert_eq!(read("1.0E2"), Some(100_000_000_000));
+        assert_eq!(read("-3"), Some(-3_000_000_000));
+        assert_eq!(read("0.0000000010"), Some(1));
+        assert_eq!(read("0.0000000001"), None);
+        assert_eq!(read("1e30"), None);
+        assert_eq!(read("0e30"), Some(0));
+        for bad in ["", ".", "-", "1.2.3", "NaN", "inf", "1e", "0x1", " 1"] {
+            assert_eq!(read(bad), None, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn prices_keep_six_decimals() {
+        let read = |text| Nanos::parse_cpm(text).map(Nanos::cpm_micros);
+        assert_eq!(read("1.25"), Some(1_250_000));
+        assert_eq!(read("0.30000000000000004"), Some(300_000));
+        assert_eq!(read("AUDIT"), None);
+    }
+
+    #[test]
+    fn amounts_are_shown_in_units() {
+        assert_eq!(Nanos::new(12_500_000_000).to_string(), "12.50");
+        assert_eq!(Nanos::new(-1).to_string(), "-0.000000001");
+        assert_eq!(Cpm(Nanos::new(1_234_500)).to_string(), "1.2345");
+    }
+
+    #[test]
+    fn a_charge_converted_back_never_exceeds_what_was_offered() {
+        for rate in [1, 333_333_333, 1_000_000_000, 1_084_500_001, 150_000_000_000] {
+            let rate = Rate::new(rate).expect("above zero");
+            for price in [0, 1, 999, 1_250_000, 7_777_777_777] {
+                let offered = rate.convert_down(Nanos::new(price));
+                assert!(rate.invert_up(offered) <= Nanos::new(price));
+            }
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! What we know of one person.
+
+use crate::ids::{CampaignId, CreativeId, PersonKey, SegmentId};
+use crate::time::Seconds;
+
+/// What is known of the person a bid request is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Audience<'a> {
+    /// The look-up answered. A stranger has an empty profile.
+    Known(Profile<'a>),
+    /// Nothing is known and nothing may be assumed.
+    Unknown(UnknownWhy),
+}
+
+/// Why nothing is known of a person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum UnknownWhy {
+    /// The request names nobody.
+    NoId,
+    /// The privacy signals of the request do not permit a look-up.
+    NotPermitted,
+    /// The look-up did not answer in time.
+    Late,
+    /// The look-up failed.
+    Failed,
+}
+
+impl UnknownWhy {
+    /// Every reason.
+    pub const ALL: [Self; 4] = [Self::NoId, Self::NotPermitted, Self::Late, Self::Failed];
+
+    /// The name in metrics and explanations.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::NoId => "no_id",
+            Self::NotPermitted => "not_permitted",
+            Self::Late => "late",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// Memberships and recent impressions of one person.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Profile<'a> {
+    /// The key by which streams and experiments know the person. A stranger's is derived from the id in the request.
+    pub person: PersonKey,
+    /// Memberships by ascending segment, each segment once; those that have ended may still stand here.
+    pub memberships: &'a [Membership],
+    /// Impressions, pending ones included, by ascending scope and, within a scope, newest first.
+    pub impressions: &'a [Impression],
+}
+
+impl Profile<'_> {
+    /// The person's membership of `segment`, unless it has ended.
+    pub fn membership(&self, segment: SegmentId, now: Seconds) -> Option<&Membership> {
+        let at = self.memberships.binary_search_by_key(&segment, |m| m.segment).ok()?;
+        self.memberships.get(at).filter(|m| m.until > now)
+    }
+
+    /// How many impressions of `scope` lie in the `window_s` seconds that end now. One that is `window_s` old has left.
+    pub fn impressions_within(&self, scope: CapScope, now: Seconds, window_s: u32) -> usize {
+        let start = self.impressions.partition_point(|i| i.scope < scope);
+        self.impressions[start..]
+            .iter()
+            .take_while(|i| i.scope == scope && u64::from(i.at.0) + u64::from(window_s) > u64::from(now.0))
+            .count()
+    }
+}
+
+/// The person is in a segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Membership {
+    /// The micro-segment.
+    pub segment: SegmentId,
+    /// When it ends (exclusive).
+    pub until: Seconds,
+    /// How sure we are, in percent (0 to 100).
+    pub confidence: u8,
+}
+
+/// The person saw, or may be about to see, an advertisement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Impression {
+    /// What counts it.
+    pub scope: CapScope,
+    /// When it was bid on, or billed once that is known.
+    pub at: Seconds,
+}
+
+/// What impressions are counted by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum CapScope {
+    /// All impressions of a campaign.
+    Campaign(CampaignId),
+    /// All impressions of a creative.
+    Creative(CreativeId),
+}

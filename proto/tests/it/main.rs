@@ -1,0 +1,3 @@
+//! Tests of the schemas as their users see them.
+
+mod generated;
