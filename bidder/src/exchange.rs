@@ -1,0 +1,1 @@
+//! The edge to exchanges: OpenRTB in and out.

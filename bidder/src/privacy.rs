@@ -1,0 +1,1 @@
+//! What a bid request permits us to use.

@@ -1,0 +1,1 @@
+//! HTTP: connections within limits, in front of handlers.
