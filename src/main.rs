@@ -1,1 +1,21 @@
-fn main() {}
+//! `vernier`: a subcommand a role, `up` for all roles in one process, and what people ask of a running one.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+mod app;
+mod cli;
+mod client;
+mod command;
+mod config;
+mod sample;
+mod secrets;
+mod summary;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    cli::run(cli::Cli::parse())
+}

@@ -1,1 +1,66 @@
 //! HTTP: connections within limits, in front of handlers.
+//!
+//! One acceptor hands each connection to the least-loaded of several single-threaded runtimes, one a core; each core
+//! builds its own [`Handler`]. Limits are kept here, routing and meaning belong to the handler. A handler sees whole
+//! requests only: body complete, inflated and within limits. What breaks a limit is answered here with an empty body:
+//! 400 (two body lengths, broken body, not gzip), 408 (body late), 413 (body or inflated body too large), 415 (unknown
+//! content encoding), 500 (the handler panicked), 503 (too many connections); 400, 414 and 431 for heads are hyper's.
+//!
+//! **Draining** goes on accepting and answering, says `Connection: close` with every answer, and closes the listener
+//! last. A connection that stays silent is closed after [`limits::DRAIN_IDLE`](crate::limits::DRAIN_IDLE), so only a
+//! request that crosses that close on the wire can fail.
+
+mod acceptor;
+mod body;
+mod connection;
+mod counters;
+mod encoding;
+mod framing;
+mod load;
+mod readiness;
+mod reply;
+mod watch;
+
+use bytes::Bytes;
+use decision::time::Micros;
+use http::{HeaderMap, Method, Uri};
+
+pub use acceptor::serve;
+pub use counters::{Count, ServerCounters};
+pub use readiness::Readiness;
+pub use reply::Reply;
+
+/// Answers requests on one core. It is built and called on that core's thread only, so it needs no locks; the futures
+/// of one core's requests take turns.
+pub trait Handler: 'static {
+    /// Answers one request whose head was complete at `accepted` (wall clock).
+    ///
+    /// It is not cancelled when the client leaves: what it began is finished, except where a drain runs out of time.
+    /// A panic is answered 500 and counted.
+    fn handle(&self, request: Inbound, accepted: Micros) -> impl Future<Output = Reply>;
+}
+
+/// A whole request, within limits.
+#[derive(Clone, Debug)]
+pub struct Inbound {
+    /// The method.
+    pub method: Method,
+    /// The request target. Its path is not percent-decoded.
+    pub uri: Uri,
+    /// The header fields. `content-encoding` and `content-length` describe the body as it was sent.
+    pub headers: HeaderMap,
+    /// The body, inflated.
+    pub body: Bytes,
+}
+
+impl Inbound {
+    /// The path, from its first slash, not percent-decoded.
+    pub fn path(&self) -> &str {
+        self.uri.path()
+    }
+
+    /// What stands behind the question mark, not percent-decoded.
+    pub fn query(&self) -> Option<&str> {
+        self.uri.query()
+    }
+}

@@ -252,3 +252,6 @@ pub struct CreativeDraft {
     /// Becomes [`Creative::variants`].
     pub variants: Vec<Variant>,
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

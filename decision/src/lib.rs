@@ -9,7 +9,11 @@ extern crate alloc;
 extern crate std;
 
 pub mod campaign;
+pub mod decide;
+pub mod experiment;
 pub mod ids;
+pub mod index;
+pub mod limits;
 pub mod money;
 pub mod opportunity;
 pub mod outcome;

@@ -1,6 +1,9 @@
 //! Money and exchange rates. All arithmetic on money stands here.
 
+use alloc::collections::BTreeMap;
 use core::fmt;
+
+use crate::ids::Currency;
 
 /// An amount of money in billionths of the currency unit.
 ///
@@ -77,6 +80,13 @@ impl Nanos {
     pub fn parse_cpm(text: &str) -> Option<Self> {
         decimal_cut(text, 6).map(Self)
     }
+
+    /// Reads a decimal CPM price as [`Nanos::parse_cpm`] does, rounded up: for floors, which prices must reach.
+    pub fn parse_cpm_up(text: &str) -> Option<Self> {
+        let (value, exact) = decimal_scaled(text, 6)?;
+        let cut_down = !exact && !text.starts_with('-');
+        value.checked_add(i64::from(cut_down)).map(Self)
+    }
 }
 
 /// A CPM price with as many decimals as it needs, at least two.
@@ -116,7 +126,11 @@ impl Rate {
 
     /// `amount` in the other currency, rounded towards zero: for prices we offer.
     pub fn convert_down(self, amount: Nanos) -> Nanos {
-        saturate((i128::from(amount.0) * i128::from(self.0)).div_euclid(1_000_000_000))
+        // Prices of an impression stay far inside 64 bits, where the division is many times cheaper.
+        match amount.0.checked_mul(self.0) {
+            Some(product) => Nanos(product.div_euclid(1_000_000_000)),
+            None => saturate((i128::from(amount.0) * i128::from(self.0)).div_euclid(1_000_000_000)),
+        }
     }
 
     /// `amount` in the other currency, rounded up: for floors we must reach.
@@ -128,6 +142,45 @@ impl Rate {
     pub fn invert_up(self, amount: Nanos) -> Nanos {
         let rate = i128::from(self.0);
         saturate((i128::from(amount.0) * 1_000_000_000 + rate - 1).div_euclid(rate))
+    }
+}
+
+/// What one unit of each currency is worth in US dollars: between any two of them a [`Rate`] follows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rates(BTreeMap<Currency, Rate>);
+
+impl Rates {
+    /// The rates of `dollars`: how many US dollars one unit of each currency buys. The dollar itself is always there
+    /// and always worth one.
+    pub fn new(dollars: impl IntoIterator<Item = (Currency, Rate)>) -> Self {
+        let mut rates: BTreeMap<Currency, Rate> = dollars.into_iter().collect();
+        rates.insert(Currency::new("USD").expect("three letters are a label"), Rate::ONE);
+        Self(rates)
+    }
+
+    /// How many units of `to` buy one unit of `from`, rounded towards zero; `None` where either has no known value, or
+    /// where the rate does not fit.
+    pub fn rate(&self, from: Currency, to: Currency) -> Option<Rate> {
+        let (from, to) = (self.0.get(&from)?, self.0.get(&to)?);
+        Rate::new(i64::try_from(i128::from(from.0) * 1_000_000_000 / i128::from(to.0)).ok()?)
+    }
+
+    /// `amount` of `from` in `to`, rounded up once: for floors we must reach. `None` where either has no known value.
+    pub fn convert_up(&self, amount: Nanos, from: Currency, to: Currency) -> Option<Nanos> {
+        let (from, to) = (i128::from(self.0.get(&from)?.0), i128::from(self.0.get(&to)?.0));
+        Some(saturate((i128::from(amount.0) * from + to - 1).div_euclid(to)))
+    }
+
+    /// Every currency with its value in US dollars, by ascending code.
+    pub fn iter(&self) -> impl Iterator<Item = (Currency, Rate)> {
+        self.0.iter().map(|(currency, rate)| (*currency, *rate))
+    }
+}
+
+impl Default for Rates {
+    /// Only US dollars.
+    fn default() -> Self {
+        Self::new([])
     }
 }
 
@@ -224,6 +277,17 @@ mod tests {
     }
 
     #[test]
+    fn floors_are_rounded_up() {
+        let read = |text| Nanos::parse_cpm_up(text).map(Nanos::cpm_micros);
+        assert_eq!(read("1.25"), Some(1_250_000));
+        assert_eq!(read("1.2500000"), Some(1_250_000));
+        assert_eq!(read("0.30000000000000004"), Some(300_001));
+        assert_eq!(read("1e-9"), Some(1));
+        assert_eq!(read("-0.00000001"), Some(0));
+        assert_eq!(read("1e30"), None);
+    }
+
+    #[test]
     fn amounts_are_shown_in_units() {
         assert_eq!(Nanos::new(12_500_000_000).to_string(), "12.50");
         assert_eq!(Nanos::new(-1).to_string(), "-0.000000001");
@@ -237,6 +301,34 @@ mod tests {
             for price in [0, 1, 999, 1_250_000, 7_777_777_777] {
                 let offered = rate.convert_down(Nanos::new(price));
                 assert!(rate.invert_up(offered) <= Nanos::new(price));
+            }
+        }
+    }
+
+    #[test]
+    fn rates_follow_from_dollars() {
+        let currency = |code| Currency::new(code).expect("a code");
+        let (usd, eur, jpy) = (currency("USD"), currency("EUR"), currency("JPY"));
+        let rates = Rates::new([(eur, Rate(1_100_000_000)), (jpy, Rate(6_500_000)), (usd, Rate(7))]);
+        let rate = |from, to| rates.rate(from, to).map(Rate::get);
+        assert_eq!(rate(usd, usd), Some(1_000_000_000), "a dollar is a dollar, whatever was configured");
+        assert_eq!(rate(eur, usd), Some(1_100_000_000));
+        assert_eq!(rate(usd, eur), Some(909_090_909));
+        assert_eq!(rate(eur, jpy), Some(169_230_769_230));
+        assert_eq!(rate(eur, currency("CHF")), None);
+        assert_eq!(rates.convert_up(Nanos(1), usd, eur), Some(Nanos(1)), "a floor is never lowered");
+        assert_eq!(rates.convert_up(Nanos(65_000_000), usd, jpy), Some(Nanos(10_000_000_000)));
+        assert_eq!(rates.convert_up(Nanos::MAX, eur, jpy), Some(Nanos::MAX));
+        assert_eq!(rates.convert_up(Nanos(1), currency("CHF"), usd), None);
+        assert_eq!(rates.iter().count(), 3);
+    }
+
+    #[test]
+    fn the_short_way_of_converting_equals_the_long_one() {
+        for amount in [0, 1, -1, 999_999_999, 1_000_000_000, -2_500_000_001, i64::MAX / 3, i64::MIN] {
+            for rate in [1, 999_999_999, 1_000_000_000, 3_000_000_001] {
+                let product = i128::from(amount) * i128::from(rate);
+                assert_eq!(Rate(rate).convert_down(Nanos(amount)), saturate(product.div_euclid(1_000_000_000)));
             }
         }
     }

@@ -3,7 +3,8 @@
 use crate::campaign::Campaign;
 use crate::ids::{AdvertiserId, CampaignId, CreativeId, Currency, SegmentId, VariantId};
 use crate::money::{Nanos, Rate};
-use crate::targeting::Size;
+use crate::profile::CapScope;
+use crate::targeting::{Fact, Size};
 
 /// A campaign's place in the index of one revision: dense, from zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -23,8 +24,43 @@ pub enum Decision {
 pub struct Bid {
     /// What is offered, and why.
     pub offer: Offer,
+    /// What the offer was computed from, for streams.
+    pub grounds: Grounds,
     /// The money set aside.
     pub reservation: Reservation,
+}
+
+/// The bid that a held-out person would have got: logged, not sent. It holds no money and uses up no cap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ghost {
+    /// The opportunity, by its place in the request.
+    pub imp: usize,
+    /// What would have been offered.
+    pub offer: Offer,
+    /// What the offer was computed from, for streams.
+    pub grounds: Grounds,
+}
+
+/// What an offer was computed from. The counts of its frequency caps are read through
+/// [`Evidence::caps`](crate::decide::Evidence::caps).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Grounds {
+    /// How the price came about.
+    pub price: PriceSteps,
+    pub(crate) caps: u32,
+}
+
+/// How far a frequency cap was used up when an offer was made, the offer not counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CapCount {
+    /// What is counted.
+    pub subject: CapScope,
+    /// The rolling window in seconds.
+    pub window_s: u32,
+    /// Impressions and bids in it.
+    pub count: u32,
+    /// The most that the cap allows.
+    pub limit: u32,
 }
 
 /// What a campaign offers for an opportunity: a bid, or for a held-out person a ghost bid.
@@ -139,7 +175,7 @@ reasons! {
     NoBanner = "no_banner", 1;
     /// Only deals may be used, and we have none.
     PrivateAuction = "private_auction", 2;
-    /// None of the currencies that bids may be in is one we have a rate for.
+    /// None of the currencies that bids may be in is one we have a rate for, or the campaign's own is not.
     Currency = "currency", 3;
     /// The floor is in a currency we have no rate for.
     FloorCurrency = "floor_currency", 4;
@@ -169,7 +205,7 @@ reasons! {
     CreativeCap = "creative_cap", 16;
     /// The strategy has no price for this person.
     NoPrice = "no_price", 17;
-    /// The price is below the floor.
+    /// The price is below the floor, or nothing.
     BelowFloor = "below_floor", 18;
     /// The person is held out of the campaign by its experiment: the bid is logged and not sent.
     HeldOut = "held_out", 19;
@@ -198,6 +234,10 @@ pub struct PriceSteps {
 pub trait Trace {
     /// Whether campaigns that the index rules out are to be explained one by one.
     const EXPLAINS: bool;
+
+    /// A fact keeps a campaign's targeting from being true: it had to hold (`wanted`), or had to be absent. All of them
+    /// are named before the campaign is refused for [`NoBidReason::Targeting`].
+    fn missed(&mut self, _imp: usize, _campaign: &Campaign, _fact: Fact, _wanted: bool) {}
 
     /// A campaign does not get the opportunity (the imp's place in the request).
     fn refused(&mut self, imp: usize, campaign: &Campaign, reason: NoBidReason);

@@ -20,6 +20,69 @@ pub enum Targeting {
 impl Targeting {
     /// Reaches everyone everywhere.
     pub const EVERYONE: Self = Self::All(Vec::new());
+
+    /// One step towards negation normal form: the expression where `wanted`, else its opposite, as a conjunction or a
+    /// disjunction of its parts, each wanted or not.
+    pub(crate) fn step(&self, wanted: bool) -> Step<'_> {
+        match (self, wanted) {
+            (Self::All(parts), true) => Step::All(parts, true),
+            (Self::All(parts), false) => Step::Any(parts, false),
+            (Self::Any(parts), true) => Step::Any(parts, true),
+            (Self::Any(parts), false) | (Self::None(parts), true) => Step::All(parts, false),
+            (Self::None(parts), false) => Step::Any(parts, true),
+            (Self::Is(fact), wanted) => Step::Fact(*fact, wanted),
+        }
+    }
+
+    /// Whether the expression (its opposite, where not `wanted`) is true, when `is_met` says whether a fact is there
+    /// (`true`) or absent (`false`) as asked.
+    pub(crate) fn is_met(&self, wanted: bool, is_met: &impl Fn(Fact, bool) -> bool) -> bool {
+        match self.step(wanted) {
+            Step::All(parts, wanted) => parts.iter().all(|part| part.is_met(wanted, is_met)),
+            Step::Any(parts, wanted) => parts.iter().any(|part| part.is_met(wanted, is_met)),
+            Step::Fact(fact, wanted) => is_met(fact, wanted),
+        }
+    }
+
+    /// Names to `missed` every fact that keeps the expression (its opposite, where not `wanted`) from being true.
+    pub(crate) fn missed(
+        &self,
+        wanted: bool,
+        is_met: &impl Fn(Fact, bool) -> bool,
+        missed: &mut impl FnMut(Fact, bool),
+    ) {
+        if self.is_met(wanted, is_met) {
+            return;
+        }
+        match self.step(wanted) {
+            Step::All(parts, wanted) | Step::Any(parts, wanted) => {
+                parts.iter().for_each(|part| part.missed(wanted, is_met, missed));
+            }
+            Step::Fact(fact, wanted) => missed(fact, wanted),
+        }
+    }
+
+    /// Whether a segment stands anywhere under an odd number of `None`s: such a campaign must not bid for people whose
+    /// memberships are unknown.
+    pub fn excludes_a_segment(&self) -> bool {
+        fn excludes(targeting: &Targeting, wanted: bool) -> bool {
+            match targeting.step(wanted) {
+                Step::All(parts, wanted) | Step::Any(parts, wanted) => parts.iter().any(|part| excludes(part, wanted)),
+                Step::Fact(fact, wanted) => !wanted && matches!(fact, Fact::Segment { .. }),
+            }
+        }
+        excludes(self, true)
+    }
+}
+
+/// See [`Targeting::step`].
+pub(crate) enum Step<'a> {
+    /// Every part, each wanted or not, is true.
+    All(&'a [Targeting], bool),
+    /// At least one is.
+    Any(&'a [Targeting], bool),
+    /// The fact is there (`true`) or absent.
+    Fact(Fact, bool),
 }
 
 /// One fact about the person or the request.

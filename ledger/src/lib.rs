@@ -1,1 +1,19 @@
-//! x
+//! Money: what campaigns may spend, what nodes were lent, what was charged.
+//!
+//! [`Ledger`] is a pure fold of the stream `ledger-journal`. [`serve`] journals what arrives in the streams
+//! `campaigns`, `leases` and `notices`, folds it, and publishes what follows in `outcomes` and `leases`, each effect
+//! once however often it is killed.
+//!
+//! Invariant: nothing follows from an input that is not durable in the journal, and money is neither lost nor made:
+//! `granted = charged + returned + outstanding`, `spent = charged + late`.
+
+mod books;
+mod ledger;
+pub mod limits;
+mod serve;
+mod tally;
+
+pub use books::{Books, CampaignBooks, LedgerHandle};
+pub use ledger::{Effects, JournalError, Ledger, LedgerPolicy, Sums};
+pub use serve::{ServeError, serve};
+pub use tally::{Charge, Oddity, Tally};

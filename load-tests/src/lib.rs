@@ -1,1 +1,5 @@
-//! x
+//! Plays the counterparties of a bidder: exchanges, and the people who see what they bought.
+//!
+//! It speaks the wire only and imports none of the bidder's crates, so it cannot share their mistakes.
+
+pub mod exchange;

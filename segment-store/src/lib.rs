@@ -1,1 +1,22 @@
-//! x
+//! What is known of people: the segments they are in and the advertisements they were shown.
+//!
+//! A person's profile is found under each of their ids. The hot path reads it ([`Profiles::read`]) and says what became
+//! of each impression ([`Profiles::count`]); writers change memberships ([`Profiles::join`]) and the [`admin`] routes
+//! import them. The record is described in [`record`].
+
+mod buffer;
+mod caps;
+mod id_hash;
+mod local;
+mod profiles;
+mod record;
+
+pub mod admin;
+pub mod import;
+pub mod limits;
+
+pub use buffer::ProfileBuffer;
+pub use caps::{CapChange, CapEvent, Keep};
+pub use id_hash::{IdHasher, stranger};
+pub use local::LocalProfiles;
+pub use profiles::{Join, Profiles, Refusal, Stats, StoreError, Swept};

@@ -10,6 +10,7 @@ use super::{
     FrequencyCap, PriceRule, SegmentPrice, Strategy, Variant,
 };
 use crate::ids::{AdvertiserId, CampaignId, CreativeId, Currency};
+use crate::index::conjunction::alternatives;
 use crate::money::Nanos;
 use crate::targeting::{Fact, Size, Targeting};
 use crate::time::Micros;
@@ -26,6 +27,9 @@ pub mod limits {
     pub const TARGETING_DEPTH_MAX: usize = 16;
     /// Facts and groups of a targeting expression.
     pub const TARGETING_NODES_MAX: usize = 1_024;
+    /// Alternatives of a targeting expression, once those that differ in one requirement are merged: each is matched by
+    /// itself in every request.
+    pub const TARGETING_ALTERNATIVES_MAX: usize = 64;
     /// Priced segments of a campaign.
     pub const SEGMENT_PRICES_MAX: usize = 1_024;
     /// Frequency caps of a campaign.
@@ -112,6 +116,16 @@ impl TryFrom<CampaignDraft> for Campaign {
             creatives,
             experiment: draft.experiment,
         })
+    }
+}
+
+impl TryFrom<AdvertiserDraft> for Advertiser {
+    type Error = Vec<DraftProblem>;
+
+    /// Reports every problem at once, with paths as in a campaign: `advertiser.currency`.
+    fn try_from(draft: AdvertiserDraft) -> Result<Self, Self::Error> {
+        let mut problems = Problems(Vec::new());
+        problems.advertiser(&draft).filter(|_| problems.0.is_empty()).ok_or(problems.0)
     }
 }
 
@@ -205,6 +219,11 @@ impl Problems {
                 }
             }
             level = next;
+        }
+        let max = limits::TARGETING_ALTERNATIVES_MAX;
+        if alternatives(targeting, max).is_none() {
+            let hint = "name fewer different kinds of things side by side in `any`";
+            self.push("targeting", format!("must come to at most {max} alternatives: {hint}"));
         }
     }
 

@@ -1,0 +1,42 @@
+# Everything there is to do with Vernier, one word each. `make test` is what CI runs.
+CARGO ?= cargo
+CARGO_DENY_VERSION = 0.20.2
+
+.PHONY: run check test fmt clippy doc deny bench properties fuzz kill9
+
+run:
+	$(CARGO) run --release
+
+# Formatting, lints, documentation, dependencies.
+check: fmt clippy doc deny
+
+# What must pass before anything lands: formatting, lints, every test.
+test: fmt clippy
+	$(CARGO) test --release --workspace --quiet
+
+fmt:
+	$(CARGO) fmt --all --check
+
+clippy:
+	$(CARGO) clippy --release --workspace --all-targets --quiet -- -D warnings
+
+doc:
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --release --workspace --no-deps --quiet
+
+deny:
+	@$(CARGO) deny --version >/dev/null 2>&1 || $(CARGO) install --locked cargo-deny --version $(CARGO_DENY_VERSION)
+	$(CARGO) deny check bans licenses sources
+
+# Speed, with allocation counts. Run it on a quiet machine; the load average is printed first.
+bench:
+	@uptime
+	$(CARGO) bench --workspace
+
+# The property tests with ten times as many cases.
+properties:
+	VERNIER_PROPERTY_CASES=1000000 $(CARGO) test --release -p decision --test it -- --nocapture oracle
+
+# Every fuzz target for SECONDS each.
+SECONDS ?= 60
+fuzz:
+	./fuzz/run.sh $(SECONDS)

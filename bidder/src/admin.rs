@@ -1,0 +1,125 @@
+//! What operators and managers ask a bidder, on the admin port.
+
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, Query, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use decision::time::Micros;
+use event_log::Stream;
+use serde::{Deserialize, Serialize};
+
+use crate::bidder::Bidder;
+use crate::explain;
+use crate::lease::KeeperStatus;
+use crate::limits::EXPLAIN_BYTES_MAX;
+use crate::metrics::{Gauge, GaugeKind};
+use crate::server::{Count, Readiness, ServerCounters};
+
+/// What the admin routes read.
+#[derive(Clone)]
+pub struct Admin {
+    /// The bidder.
+    pub bidder: Arc<Bidder>,
+    /// Whether requests should be sent here.
+    pub readiness: Arc<Readiness>,
+    /// What the bid port counted.
+    pub counters: Arc<ServerCounters>,
+    /// How the node is supplied with money.
+    pub supply: Arc<dyn Fn() -> KeeperStatus + Send + Sync>,
+    /// The wall clock.
+    pub clock: fn() -> Micros,
+}
+
+/// What `/readyz` says beside its status: 200 when requests should be sent here, else 503.
+#[derive(Debug, Serialize)]
+struct Ready {
+    ready: bool,
+    campaigns: usize,
+    campaigns_caught_up: bool,
+    events_healthy: bool,
+    profiles: usize,
+    /// Campaigns that the ledger has not answered yet.
+    leases_unanswered: usize,
+    /// Campaigns without money to bid with, by name, with the ledger's reason where it gave one.
+    no_lease: Vec<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct ExplainQuery {
+    exchange: String,
+}
+
+/// `/healthz`, `/readyz`, `/metrics` and `POST /explain?exchange=NAME`.
+pub fn routes(admin: Admin) -> Router {
+    Router::new()
+        .route("/healthz", get(async || "ok\n"))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(metrics))
+        .route("/explain", post(explain_request))
+        .layer(DefaultBodyLimit::max(EXPLAIN_BYTES_MAX))
+        .with_state(admin)
+}
+
+async fn ready(State(admin): State<Admin>) -> Response {
+    let supply = (admin.supply)();
+    let snapshot = admin.bidder.campaigns.load();
+    let name = |(campaign, refusal): &(_, Option<_>)| {
+        let name = snapshot.index.slot_of(*campaign).map_or("?", |slot| &snapshot.index.campaign(slot).name);
+        refusal.map_or_else(|| name.to_owned(), |refusal: proto::wire::LeaseRefusal| format!("{name}: {}", refusal.as_str_name()))
+    };
+    let healthy = admin.bidder.log.health().is_ok();
+    let ready = Ready {
+        ready: admin.readiness.ready() && healthy,
+        campaigns: snapshot.index.campaigns().len(),
+        campaigns_caught_up: admin.bidder.campaigns.caught_up(),
+        events_healthy: healthy,
+        profiles: admin.bidder.profiles.stats().records,
+        leases_unanswered: supply.unanswered,
+        no_lease: supply.without_lease.iter().map(name).collect(),
+    };
+    let status = if ready.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(ready)).into_response()
+}
+
+async fn metrics(State(admin): State<Admin>) -> Response {
+    let mut text = String::with_capacity(32 * 1024);
+    match admin.bidder.metrics.encode(&mut text, &gauges(&admin)) {
+        Ok(()) => ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text).into_response(),
+        Err(problem) => (StatusCode::INTERNAL_SERVER_ERROR, problem.to_string()).into_response(),
+    }
+}
+
+fn gauges(admin: &Admin) -> Vec<Gauge> {
+    let bidder = &admin.bidder;
+    let supply = (admin.supply)();
+    let whole = |value: usize| i64::try_from(value).unwrap_or(i64::MAX);
+    let count = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
+    let one = |name, help, value| Gauge { name, help, kind: GaugeKind::Gauge, values: vec![(String::new(), value)] };
+    let dropped = [Stream::Bids, Stream::Opportunities]
+        .map(|stream| (format!("{{where=\"{}\"}}", stream.name()), count(bidder.log.dropped(stream))));
+    let mut dropped = Vec::from(dropped);
+    dropped.push(("{where=\"queue\"}".to_owned(), count(bidder.events.dropped())));
+    let server = Count::ALL.iter().map(|c| (format!("{{what=\"{}\"}}", c.label()), count(admin.counters.read(*c))));
+    vec![
+        Gauge { name: "events_dropped", help: "Telemetry that was dropped", kind: GaugeKind::Counter, values: dropped },
+        Gauge { name: "server", help: "What the bid port counted", kind: GaugeKind::Counter, values: server.collect() },
+        one("connections_open", "Connections of the bid port", count(admin.counters.connections_open())),
+        one("ready", "Whether requests should be sent here", i64::from(admin.readiness.ready())),
+        one("profiles", "Profile records", whole(bidder.profiles.stats().records)),
+        one("campaigns", "Campaigns in force", whole(bidder.campaigns.load().index.campaigns().len())),
+        one("campaigns_without_lease", "Campaigns without money on this node", whole(supply.without_lease.len())),
+        one("leases_open", "Leases of this node that are not closed", whole(supply.open_leases)),
+        one("reservations_open", "Bids in flight with money held", whole(bidder.reservations.len())),
+    ]
+}
+
+async fn explain_request(State(admin): State<Admin>, Query(query): Query<ExplainQuery>, body: Bytes) -> Response {
+    match explain::explain(&admin.bidder, &query.exchange, &body, (admin.clock)()).await {
+        Ok(explanation) => Json(explanation).into_response(),
+        Err(problem) => (StatusCode::UNPROCESSABLE_ENTITY, Json(serde_json::json!({ "error": problem }))).into_response(),
+    }
+}

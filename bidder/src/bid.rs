@@ -1,0 +1,111 @@
+//! One bid request, top to bottom: bytes in, bytes out. It waits in one place only, for the profile.
+
+use bytes::Bytes;
+use decision::decide::{self, Decided};
+use decision::outcome::{Decision, Silent};
+use decision::profile::Audience;
+use decision::time::Micros;
+use segment_store::ProfileBuffer;
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+use crate::bidder::{Bidder, Buffers, Core};
+use crate::exchange::dialect::Dialect;
+use crate::exchange::request::BidRequest;
+use crate::metrics::{LookUp, RequestOutcome};
+use crate::privacy;
+
+mod ids;
+mod offers;
+mod sample;
+
+pub use ids::{PersonIds, person_ids};
+use offers::Offers;
+
+/// What an exchange is answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// 200 with a bid response.
+    Bids(Bytes),
+    /// 204.
+    NoBid,
+    /// 400, empty: these bytes are no bid request.
+    Malformed,
+    /// 404: no such exchange.
+    UnknownExchange,
+}
+
+impl Answer {
+    /// How it is counted.
+    pub fn outcome(&self) -> RequestOutcome {
+        match self {
+            Self::Bids(_) => RequestOutcome::Bid,
+            Self::NoBid => RequestOutcome::NoBid,
+            Self::Malformed => RequestOutcome::Malformed,
+            Self::UnknownExchange => RequestOutcome::UnknownExchange,
+        }
+    }
+}
+
+/// Answers one bid request that was complete at `now`.
+pub async fn bid(core: &Core, exchange: &str, body: &[u8], now: Micros) -> Answer {
+    let Some(dialect) = core.bidder.exchanges.get(exchange) else { return Answer::UnknownExchange };
+    let mut buffers = core.take_buffers();
+    let answer = answer(core, dialect, body, &mut buffers, now).await;
+    core.give_back(buffers);
+    answer
+}
+
+async fn answer(core: &Core, dialect: &Dialect, body: &[u8], buffers: &mut Buffers, now: Micros) -> Answer {
+    let Buffers { request, profile } = buffers;
+    let Ok(view) = request.read(body, dialect) else { return Answer::Malformed };
+    if view.imps.is_empty() || !view.seat_allowed(&dialect.seat) {
+        return Answer::NoBid;
+    }
+    let (ids, audience) = look_up(&core.bidder, &view, profile, now).await;
+    let snapshot = core.bidder.campaigns.load();
+    let seed = seed(&core.bidder, &view);
+    let request =
+        decide::BidRequest { context: &view.context, opportunities: view.opportunities, audience, now, seed };
+    let mut offers = Offers::new(core, dialect, &snapshot, &view, &request, ids);
+    let mut scratch = core.scratch.borrow_mut();
+    let stopped = |slot| snapshot.is_stopped(slot);
+    let reserve = |slot, amount| offers.reserve(slot, amount);
+    let Decided { decisions, ghosts, evidence } =
+        decide::decide(&snapshot.index, &request, &mut scratch, stopped, reserve, &mut Silent);
+    for (imp, decision) in decisions.enumerate() {
+        match decision {
+            Decision::Bid(bid) => offers.add(imp, bid, &evidence),
+            Decision::NoBid(reason) => offers.none(imp, reason),
+        }
+    }
+    ghosts.iter().for_each(|ghost| offers.ghost(ghost, &evidence));
+    offers.finish().map_or(Answer::NoBid, Answer::Bids)
+}
+
+/// Looks the person up, as far as the request permits it. A stranger can still be bid on; a late answer to the exchange
+/// cannot be.
+pub async fn look_up<'p>(
+    bidder: &Bidder,
+    view: &BidRequest<'_>,
+    profile: &'p mut ProfileBuffer,
+    now: Micros,
+) -> (PersonIds, Audience<'p>) {
+    let permit = privacy::permit(view);
+    if let Some(by) = permit.restricted_by() {
+        bidder.metrics.restricted(by);
+    }
+    let ids = person_ids(&bidder.hasher, view, &permit);
+    let read = bidder.profiles.read(permit, ids.as_slice(), now, profile).await;
+    let audience = read.map_or_else(Audience::Unknown, |()| Audience::Known(profile.profile()));
+    bidder.metrics.looked_up(match audience {
+        Audience::Known(known) if known.memberships.is_empty() => LookUp::Stranger,
+        Audience::Known(_) => LookUp::Member,
+        Audience::Unknown(why) => LookUp::Unknown(why),
+    });
+    (ids, audience)
+}
+
+/// A keyed hash of the request's id: a replay has the same one, and no sender can choose it.
+pub fn seed(bidder: &Bidder, view: &BidRequest<'_>) -> u64 {
+    xxh3_64_with_seed(view.id.text.as_bytes(), bidder.seed_key)
+}

@@ -1,0 +1,269 @@
+//! From decisions to an answer: money held, tokens sealed, caps told, telemetry recorded, bytes written.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use decision::campaign::{Campaign, CapSubject};
+use decision::decide::{self, Evidence};
+use decision::ids::{ImpressionId, LeaseId, PersonKey};
+use decision::money::Nanos;
+use decision::outcome::{Bid, Ghost, Grounds, NoBidReason, Offer, Slot};
+use decision::profile::Audience;
+use proto::bid::Offered;
+use proto::wire;
+use rand::Rng;
+use segment_store::{CapChange, CapEvent, Keep};
+
+use super::ids::PersonIds;
+use super::sample::Sample;
+use crate::bidder::Core;
+use crate::campaigns::Snapshot;
+use crate::events::Telemetry;
+use crate::exchange::dialect::Dialect;
+use crate::exchange::request::BidRequest;
+use crate::exchange::response::{self, Entry, Envelope, Urls};
+use crate::lease::Lease;
+use crate::limits::{ANSWER_BYTES_EXPECTED, TOKEN_LIFE_S};
+use crate::metrics::{CapOutcome, SegmentCount};
+use crate::token::{Claims, Ids, NoticeKind};
+
+/// The offers of one answer while they are made.
+pub(super) struct Offers<'a> {
+    core: &'a Core,
+    dialect: &'a Dialect,
+    snapshot: &'a Snapshot,
+    view: &'a BidRequest<'a>,
+    request: &'a decide::BidRequest<'a>,
+    ids: PersonIds,
+    /// The lease of each reservation that was granted and is not yet part of an offer, first one first.
+    granted: VecDeque<Option<Arc<Lease>>>,
+    made: Vec<Made>,
+    sample: Option<Sample>,
+}
+
+/// An offer that is part of the answer.
+struct Made {
+    imp: usize,
+    offer: Offer,
+    id: String,
+    urls: [Option<String>; NoticeKind::ALL.len()],
+}
+
+impl<'a> Offers<'a> {
+    pub(super) fn new(
+        core: &'a Core,
+        dialect: &'a Dialect,
+        snapshot: &'a Snapshot,
+        view: &'a BidRequest<'a>,
+        request: &'a decide::BidRequest<'a>,
+        ids: PersonIds,
+    ) -> Self {
+        let sample = Sample::start(&core.bidder, person(request), request.seed);
+        Self { core, dialect, snapshot, view, request, ids, granted: VecDeque::new(), made: Vec::new(), sample }
+    }
+
+    /// Sets money aside for a bid that is ready otherwise. Nothing is ever spent on a test.
+    pub(super) fn reserve(&mut self, slot: Slot, amount: Nanos) -> bool {
+        let lease = match self.snapshot.accounts.get(slot.0 as usize) {
+            _ if self.view.test => Some(None),
+            account => account.and_then(|account| account.reserve(amount, self.request.now)).map(Some),
+        };
+        let granted = lease.is_some();
+        if let Some(sample) = &mut self.sample {
+            sample.reserved(self.snapshot.index.campaign(slot).id, amount, granted);
+        }
+        self.granted.extend(lease);
+        granted
+    }
+
+    /// An impression gets a bid.
+    pub(super) fn add(&mut self, imp: usize, bid: Bid, evidence: &Evidence<'_>) {
+        let Bid { offer, grounds, reservation } = bid;
+        let impression = self.impression();
+        let lease = self.granted.pop_front().expect("a bid's reservation was granted");
+        let lease_id = lease.as_ref().map_or(LeaseId(0), |lease| lease.id);
+        let deadline = self.request.now.plus_seconds(i64::from(self.dialect.auction_window_s));
+        let bidder = &self.core.bidder;
+        if lease.is_some_and(|lease| !bidder.reservations.hold(impression, lease, reservation.amount(), deadline)) {
+            return self.none(imp, NoBidReason::NoLease);
+        }
+        let campaign = self.snapshot.index.campaign(offer.slot);
+        let keep = keep(campaign);
+        let urls = self.urls(imp, &offer, impression, lease_id, keep);
+        if !self.view.test {
+            self.tell_caps(&offer, impression, keep);
+        }
+        bidder.metrics.segment(SegmentCount::Bids, offer.segment);
+        self.record(imp, &offer, &grounds, evidence, impression, lease_id);
+        if let Some(sample) = &mut self.sample {
+            sample.bid(imp, &offer, impression);
+        }
+        self.made.push(Made { imp, offer, id: impression.to_string(), urls });
+    }
+
+    /// An impression gets none.
+    pub(super) fn none(&mut self, imp: usize, reason: NoBidReason) {
+        self.core.bidder.metrics.no_bid(reason);
+        if let Some(sample) = &mut self.sample {
+            sample.none(imp, reason);
+        }
+    }
+
+    /// A held-out person would have got this bid.
+    pub(super) fn ghost(&mut self, ghost: &Ghost, evidence: &Evidence<'_>) {
+        let Ghost { imp, offer, grounds } = ghost;
+        self.core.bidder.metrics.segment(SegmentCount::Ghosts, offer.segment);
+        self.record(*imp, offer, grounds, evidence, self.impression(), LeaseId(0));
+        if let Some(sample) = &mut self.sample {
+            sample.ghost(*imp, offer);
+        }
+    }
+
+    fn record(
+        &self,
+        imp: usize,
+        offer: &Offer,
+        grounds: &Grounds,
+        evidence: &Evidence<'_>,
+        impression: ImpressionId,
+        lease: LeaseId,
+    ) {
+        let (request, index) = (self.request, &self.snapshot.index);
+        let record = wire::Bid {
+            impression: impression.0.to_vec(),
+            request_id: self.view.id.text.to_owned(),
+            imp_id: self.view.imps[imp].id.text.to_owned(),
+            node: self.core.bidder.node.0,
+            lease: lease.0,
+            ..proto::bid::record(&Offered { request, index, imp, offer, grounds, evidence: *evidence })
+        };
+        self.core.bidder.events.record(person(request), Telemetry::Bid(Box::new(record)));
+    }
+
+    /// The bytes of the answer, if there is any offer.
+    pub(super) fn finish(mut self) -> Option<Bytes> {
+        if let Some(sample) = self.sample.take() {
+            let record = sample.finish(self.core, self.view, self.request, self.snapshot);
+            self.core.bidder.events.record(person(self.request), Telemetry::Opportunity(Box::new(record)));
+        }
+        let first = self.made.first()?;
+        let envelope = Envelope {
+            request_id: self.view.id,
+            seat: &self.dialect.seat,
+            currency: first.offer.currency,
+            version: self.dialect.version,
+        };
+        let entries: Vec<Entry<'_>> = self.made.iter().map(|made| self.entry(made)).collect();
+        let mut bytes = Vec::with_capacity(ANSWER_BYTES_EXPECTED * entries.len());
+        response::write(&mut bytes, &envelope, &entries);
+        Some(Bytes::from(bytes))
+    }
+
+    fn entry<'m>(&'m self, made: &'m Made) -> Entry<'m> {
+        let url = |kind: NoticeKind| made.urls[kind as usize].as_deref();
+        let urls = Urls {
+            click: url(NoticeKind::Click).unwrap_or_default(),
+            view: url(NoticeKind::View).unwrap_or_default(),
+            win: url(NoticeKind::Win),
+            billing: url(NoticeKind::Billing),
+            loss: url(NoticeKind::Loss),
+        };
+        Entry {
+            id: &made.id,
+            imp: self.view.imps[made.imp].id,
+            price: made.offer.price,
+            ad: &self.snapshot.ads[made.offer.variant_slot as usize],
+            urls,
+            exp_s: Some(self.dialect.auction_window_s + self.dialect.billing_window_s),
+        }
+    }
+
+    fn impression(&self) -> ImpressionId {
+        let mut impression = ImpressionId::default();
+        self.core.random.borrow_mut().fill_bytes(&mut impression.0);
+        impression
+    }
+
+    fn urls(
+        &self,
+        imp: usize,
+        offer: &Offer,
+        impression: ImpressionId,
+        lease: LeaseId,
+        keep: Keep,
+    ) -> [Option<String>; NoticeKind::ALL.len()] {
+        let now = self.request.now;
+        let claims = Claims {
+            impression,
+            exchange: self.dialect.name,
+            imp_id: self.view.imps[imp].id.text,
+            campaign: offer.campaign,
+            advertiser: offer.advertiser,
+            creative: offer.creative,
+            variant: offer.variant,
+            person: person(self.request),
+            ids: Ids::new(self.ids.as_slice()),
+            keep: (keep.campaign, keep.creative),
+            test: self.view.test,
+            node: self.core.bidder.node,
+            lease,
+            price: offer.price,
+            currency: offer.currency,
+            rate: offer.rate,
+            segment: offer.segment,
+            arm: offer.arm,
+            index_version: self.snapshot.index.version(),
+            bid_at: now,
+            expires_at: now.plus_seconds(TOKEN_LIFE_S),
+            landing_url: &self.snapshot.landing_urls[offer.variant_slot as usize],
+        };
+        let mut scratch = Vec::new();
+        NoticeKind::ALL.map(|kind| self.dialect.sends(kind).then(|| self.url(kind, &claims, &mut scratch)))
+    }
+
+    fn url(&self, kind: NoticeKind, claims: &Claims<'_>, scratch: &mut Vec<u8>) -> String {
+        let base = &self.core.bidder.public_url;
+        let mut url = String::with_capacity(base.len() + 512);
+        url.push_str(base);
+        url.push_str("/n/");
+        url.push_str(kind.label());
+        url.push('/');
+        self.core.bidder.keys.seal(kind, claims, scratch, &mut url);
+        let macros = &self.dialect.macros;
+        match kind {
+            NoticeKind::Win | NoticeKind::Billing => url.extend(["?p=", &macros.price]),
+            NoticeKind::View if self.dialect.billable.kind() == kind => url.extend(["?p=", &macros.price]),
+            NoticeKind::Loss => url.extend(["?r=", &macros.loss, "&m=", &macros.min_to_win]),
+            NoticeKind::View | NoticeKind::Click => {}
+        }
+        url
+    }
+
+    fn tell_caps(&self, offer: &Offer, impression: ImpressionId, keep: Keep) {
+        if (keep.campaign, keep.creative) == (0, 0) || self.ids.as_slice().is_empty() {
+            return;
+        }
+        let until = self.request.now.plus_seconds(i64::from(self.dialect.auction_window_s)).seconds();
+        let change = CapChange::Pending { until };
+        let event = CapEvent { impression, campaign: offer.campaign, creative: offer.creative, keep, change };
+        self.core.bidder.metrics.cap_event(CapOutcome::Pending);
+        self.core.bidder.profiles.count(self.ids.as_slice(), &event, self.request.now);
+    }
+}
+
+/// How many impressions a campaign's caps need to be remembered, by what they count.
+fn keep(campaign: &Campaign) -> Keep {
+    let most = |scope: CapSubject| {
+        campaign.caps.iter().filter(|cap| cap.scope == scope).map(|cap| cap.count).max().unwrap_or(0)
+    };
+    Keep { campaign: most(CapSubject::Campaign), creative: most(CapSubject::EachCreative) }
+}
+
+/// Whom the request is for, where that may be known.
+fn person(request: &decide::BidRequest<'_>) -> Option<PersonKey> {
+    match request.audience {
+        Audience::Known(profile) => Some(profile.person),
+        Audience::Unknown(_) => None,
+    }
+}

@@ -1,0 +1,74 @@
+//! One request in `opportunities`: with everything that decided it, so that it can be decided again.
+
+use decision::decide;
+use decision::ids::{CampaignId, ImpressionId, PersonKey};
+use decision::money::Nanos;
+use decision::outcome::{NoBidReason, Offer, Slot};
+use proto::opportunity;
+use proto::wire;
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::bidder::{Bidder, Core};
+use crate::campaigns::Snapshot;
+use crate::exchange::request::BidRequest;
+use crate::privacy;
+
+/// A request that is recorded whole.
+pub(super) struct Sample {
+    reserves: Vec<wire::ReserveAnswer>,
+    decisions: Vec<wire::DecisionMade>,
+    ghosts: Vec<wire::DecisionMade>,
+}
+
+impl Sample {
+    /// A sample where this request is one of those that are recorded: one in [`Bidder::sampled_one_in`], by person, so
+    /// that all requests of a recorded person are there; strangers to us by the request's own seed.
+    pub(super) fn start(bidder: &Bidder, person: Option<PersonKey>, seed: u64) -> Option<Self> {
+        let place = person.map_or(seed, |person| xxh3_64(&person.0));
+        let chosen = place % u64::from(bidder.sampled_one_in.max(1)) == 0;
+        chosen.then(|| Self { reserves: Vec::new(), decisions: Vec::new(), ghosts: Vec::new() })
+    }
+
+    pub(super) fn reserved(&mut self, campaign: CampaignId, amount: Nanos, granted: bool) {
+        self.reserves.push(wire::ReserveAnswer { campaign: campaign.0, amount: amount.get(), granted });
+    }
+
+    pub(super) fn bid(&mut self, imp: usize, offer: &Offer, impression: ImpressionId) {
+        self.decisions.push(opportunity::offer_made(imp, offer, Some(impression)));
+    }
+
+    pub(super) fn ghost(&mut self, imp: usize, offer: &Offer) {
+        self.ghosts.push(opportunity::offer_made(imp, offer, None));
+    }
+
+    pub(super) fn none(&mut self, imp: usize, reason: NoBidReason) {
+        let decision = wire::DecisionMade {
+            no_bid_reason: reason.code(),
+            imp: u32::try_from(imp).unwrap_or(u32::MAX),
+            ..wire::DecisionMade::default()
+        };
+        self.decisions.push(decision);
+    }
+
+    pub(super) fn finish(
+        self,
+        core: &Core,
+        view: &BidRequest<'_>,
+        request: &decide::BidRequest<'_>,
+        snapshot: &Snapshot,
+    ) -> wire::OpportunityRecord {
+        let campaigns = snapshot.index.campaigns().iter().enumerate();
+        let stopped = campaigns.filter(|(slot, _)| snapshot.is_stopped(Slot(*slot as u32)));
+        wire::OpportunityRecord {
+            request_id: view.id.text.to_owned(),
+            node: core.bidder.node.0,
+            sampled_one_in: core.bidder.sampled_one_in,
+            restricted_by: wire::Restriction::from(privacy::permit(view).restricted_by()).into(),
+            reserves: self.reserves,
+            decisions: self.decisions,
+            ghosts: self.ghosts,
+            stopped_campaigns: stopped.map(|(_, campaign)| campaign.id.0).collect(),
+            ..opportunity::record(request, view.imps.iter().map(|imp| imp.id.text), &snapshot.index)
+        }
+    }
+}

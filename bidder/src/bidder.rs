@@ -1,0 +1,95 @@
+//! What the cores of one bidder share, and what each core has to itself.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use decision::decide::Scratch;
+use decision::ids::NodeId;
+use event_log::EventLog;
+use rand::rngs::StdRng;
+use segment_store::{IdHasher, ProfileBuffer, Profiles};
+
+use crate::campaigns::Campaigns;
+use crate::events::Events;
+use crate::exchange::dialect::Dialect;
+use crate::exchange::request::RequestBuffer;
+use crate::lease::Reservations;
+use crate::limits::BUFFERS_KEPT_MAX;
+use crate::metrics::Metrics;
+use crate::token::Keys;
+
+/// What all cores of a bidder share. Everything in it can be read while requests are answered.
+#[derive(Debug)]
+pub struct Bidder {
+    /// This process, new at every start.
+    pub node: NodeId,
+    /// The exchanges it answers, by the name in `/bid/{exchange}`.
+    pub exchanges: BTreeMap<String, Dialect>,
+    /// Campaigns in force.
+    pub campaigns: Campaigns,
+    /// Where profiles are looked up.
+    pub profiles: Profiles,
+    /// How ids become keys of profiles.
+    pub hasher: IdHasher,
+    /// What seals and opens notice URLs.
+    pub keys: Keys,
+    /// Money held for bids in flight.
+    pub reservations: Arc<Reservations>,
+    /// Where telemetry goes.
+    pub events: Events,
+    /// Where notices go.
+    pub log: EventLog,
+    /// What is counted.
+    pub metrics: Metrics,
+    /// Where exchanges and browsers reach this bidder, without a final slash.
+    pub public_url: String,
+    /// What request ids are hashed with to seed decisions.
+    pub seed_key: u64,
+    /// One request in so many is recorded whole in `opportunities`, by person.
+    pub sampled_one_in: u32,
+}
+
+/// What one core has to itself.
+#[derive(Debug)]
+pub struct Core {
+    /// What it shares with the others.
+    pub bidder: Arc<Bidder>,
+    /// Its number.
+    pub number: usize,
+    /// Room for a decision; never held across an await.
+    pub scratch: RefCell<Scratch>,
+    /// Where impression ids come from: cryptographically strong, since they must not be guessed.
+    pub random: RefCell<StdRng>,
+    buffers: RefCell<Vec<Buffers>>,
+}
+
+/// Room for one request, from its arrival to its answer.
+#[derive(Debug, Default)]
+pub struct Buffers {
+    /// For the view of the request.
+    pub request: RequestBuffer,
+    /// For the profile.
+    pub profile: ProfileBuffer,
+}
+
+impl Core {
+    /// A core of `bidder`.
+    pub fn new(bidder: Arc<Bidder>, number: usize) -> Self {
+        let random = RefCell::new(rand::make_rng());
+        Self { bidder, number, scratch: RefCell::default(), random, buffers: RefCell::default() }
+    }
+
+    /// Room for one request: used before, where there is any. Give it back with [`Core::give_back`].
+    pub fn take_buffers(&self) -> Buffers {
+        self.buffers.borrow_mut().pop().unwrap_or_default()
+    }
+
+    /// Keeps the room of a finished request for the next one.
+    pub fn give_back(&self, buffers: Buffers) {
+        let mut kept = self.buffers.borrow_mut();
+        if kept.len() < BUFFERS_KEPT_MAX {
+            kept.push(buffers);
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! Telemetry off the hot path: cores hand bids and opportunities to one producer thread, which encodes and appends
+//! them. Nothing here ever waits; what does not fit is dropped by person, so that experiment arms lose alike, and counted.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::JoinHandle;
+
+use decision::ids::PersonKey;
+use event_log::{EventLog, Stream};
+use proto::record;
+use proto::wire;
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::limits::{EVENTS_QUEUED_MAX, EVENTS_THINNED_FROM};
+
+#[cfg(test)]
+mod tests;
+
+/// One record of telemetry.
+#[derive(Debug)]
+pub enum Telemetry {
+    /// A bid or ghost bid.
+    Bid(Box<wire::Bid>),
+    /// A sampled request with all that decided it.
+    Opportunity(Box<wire::OpportunityRecord>),
+}
+
+/// Where cores hand telemetry in. Clones share the queue.
+#[derive(Clone, Debug)]
+pub struct Events {
+    queue: SyncSender<Telemetry>,
+    queued: Arc<AtomicUsize>,
+    dropped: Arc<AtomicU64>,
+}
+
+impl Events {
+    /// Starts the producer thread. It ends, with everything queued handed to the log, once all clones are dropped.
+    ///
+    /// # Errors
+    /// Where no thread can be started.
+    pub fn start(log: EventLog) -> std::io::Result<(Self, JoinHandle<()>)> {
+        let (queue, queued) = sync_channel(EVENTS_QUEUED_MAX);
+        let events = Self { queue, queued: Arc::default(), dropped: Arc::default() };
+        let (waiting, dropped) = (Arc::clone(&events.queued), Arc::clone(&events.dropped));
+        let producer =
+            std::thread::Builder::new().name("events".into()).spawn(move || produce(&log, &queued, &waiting, &dropped))?;
+        Ok((events, producer))
+    }
+
+    /// Hands one record in, or drops and counts it. `person` decides who is dropped first when the queue fills.
+    pub fn record(&self, person: Option<PersonKey>, telemetry: Telemetry) {
+        let queued = self.queued.load(Ordering::Relaxed);
+        if !is_kept(queued, person) {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        self.queued.fetch_add(1, Ordering::Relaxed);
+        if self.queue.try_send(telemetry).is_err() {
+            self.queued.fetch_sub(1, Ordering::Relaxed);
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Records dropped since the start, here and by the log's own queue.
+    pub fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
+    }
+}
+
+/// Keeps everyone while the queue is less than [`EVENTS_THINNED_FROM`] long; from there to its end a shrinking share of
+/// people, each of them wholly kept or wholly dropped at a given length.
+fn is_kept(queued: usize, person: Option<PersonKey>) -> bool {
+    let Some(over) = queued.checked_sub(EVENTS_THINNED_FROM) else { return true };
+    let room = EVENTS_QUEUED_MAX - EVENTS_THINNED_FROM;
+    let place = xxh3_64(&person.unwrap_or_default().0) % room as u64;
+    place >= over.min(room) as u64
+}
+
+fn produce(log: &EventLog, queue: &Receiver<Telemetry>, waiting: &AtomicUsize, dropped: &AtomicU64) {
+    while let Ok(telemetry) = queue.recv() {
+        waiting.fetch_sub(1, Ordering::Relaxed);
+        let taken = match &telemetry {
+            Telemetry::Bid(bid) => log.offer(Stream::Bids, bid.impression.as_slice(), record::encode(&**bid)),
+            Telemetry::Opportunity(opportunity) => {
+                log.offer(Stream::Opportunities, opportunity.person.as_slice(), record::encode(&**opportunity))
+            }
+        };
+        if !taken {
+            dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! Why a request would or would not be bid on, for people: the same decision run again, watched, with no money held.
+
+use std::collections::BTreeMap;
+
+use decision::campaign::Campaign;
+use decision::decide::{self, Decided, Scratch};
+use decision::money::Cpm;
+use decision::outcome::{Decision, NoBidReason, Offer, PriceSteps, Trace};
+use decision::profile::{Audience, Profile};
+use decision::targeting::Fact;
+use decision::time::Micros;
+use segment_store::ProfileBuffer;
+use serde::{Deserialize, Serialize};
+
+use crate::bid::{look_up, seed};
+use crate::bidder::Bidder;
+use crate::campaigns::Snapshot;
+use crate::exchange::request::{BidRequest, RequestBuffer};
+use crate::privacy;
+
+/// What a request would be answered, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Explanation {
+    /// Offset of the last `campaigns` record in force.
+    pub index_version: u64,
+    /// The privacy signal that forbids the use of ids, if any does.
+    pub restricted_by: Option<String>,
+    /// Whether the person is `known`, or why not.
+    pub audience: String,
+    /// The person's micro-segments, by name.
+    pub segments: Vec<String>,
+    /// Why no impression at all can be bid on, if so.
+    pub refused: Option<String>,
+    /// Each impression that could be bid on.
+    pub imps: Vec<ImpExplanation>,
+}
+
+/// What one impression would get.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImpExplanation {
+    /// Its name in the request.
+    pub imp: String,
+    /// `bid`, or the reason of none.
+    pub decision: String,
+    /// Every campaign: the one that bids first, then by number.
+    pub campaigns: Vec<CampaignExplanation>,
+}
+
+/// What one campaign does about one impression.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CampaignExplanation {
+    /// Its name.
+    pub campaign: String,
+    /// `bid`, or why not.
+    pub result: String,
+    /// Targeting that is not met, each as a phrase.
+    pub missed: Vec<String>,
+    /// How its price comes about, in order; empty where it did not come to a price.
+    pub price: Vec<String>,
+    /// What would be shown, where it bids.
+    pub creative: Option<String>,
+}
+
+/// Explains a request of `exchange`. Nothing is held, counted towards caps, or sent.
+///
+/// # Errors
+/// A sentence, where there is no such exchange or the bytes are no bid request.
+pub async fn explain(bidder: &Bidder, exchange: &str, body: &[u8], now: Micros) -> Result<Explanation, String> {
+    let names = || bidder.exchanges.keys().cloned().collect::<Vec<_>>().join(", ");
+    let dialect = bidder
+        .exchanges
+        .get(exchange)
+        .ok_or_else(|| format!("no exchange \"{exchange}\"; there are: {}", names()))?;
+    let (mut buffer, mut profile) = (RequestBuffer::default(), ProfileBuffer::new());
+    let view = buffer.read(body, dialect).map_err(|problem| format!("not a bid request: {}", problem.label()))?;
+    let restricted_by = privacy::permit(&view).restricted_by().map(|by| by.label().to_owned());
+    let (_, audience) = look_up(bidder, &view, &mut profile, now).await;
+    let snapshot = bidder.campaigns.load();
+    let (audience_is, segments) = match &audience {
+        Audience::Known(profile) => ("known".to_owned(), segments(&snapshot, profile, now)),
+        Audience::Unknown(why) => (format!("unknown: {}", why.label()), Vec::new()),
+    };
+    let seat = (!view.seat_allowed(&dialect.seat)).then(|| "our seat is not allowed".to_owned());
+    let refused = view.unbiddable.map(|why| why.label().to_owned()).or(seat);
+    let imps = if refused.is_some() { Vec::new() } else { imps(bidder, &snapshot, &view, audience, now) };
+    let index_version = snapshot.index.version();
+    Ok(Explanation { index_version, restricted_by, audience: audience_is, segments, refused, imps })
+}
+
+fn segments(snapshot: &Snapshot, profile: &Profile<'_>, now: Micros) -> Vec<String> {
+    let live = profile.memberships.iter().filter(|membership| membership.until > now.seconds());
+    live.map(|membership| snapshot.segment_name(membership.segment)).collect()
+}
+
+fn imps(
+    bidder: &Bidder,
+    snapshot: &Snapshot,
+    view: &BidRequest<'_>,
+    audience: Audience<'_>,
+    now: Micros,
+) -> Vec<ImpExplanation> {
+    let seed = seed(bidder, view);
+    let request =
+        decide::BidRequest { context: &view.context, opportunities: view.opportunities, audience, now, seed };
+    let mut watch = Watch { snapshot, seen: BTreeMap::new() };
+    let mut scratch = Scratch::default();
+    let stopped = |slot| snapshot.is_stopped(slot);
+    let reserve = |slot: decision::outcome::Slot, amount| {
+        snapshot.accounts.get(slot.0 as usize).is_some_and(|account| account.available(now) >= amount)
+    };
+    let Decided { decisions, .. } =
+        decide::decide(&snapshot.index, &request, &mut scratch, stopped, reserve, &mut watch);
+    let decisions: Vec<Decision> = decisions.collect();
+    let explained = decisions.iter().enumerate().map(|(at, decision)| {
+        let winner = match decision {
+            Decision::Bid(bid) => Some(bid.offer),
+            Decision::NoBid(_) => None,
+        };
+        ImpExplanation {
+            imp: view.imps[at].id.text.to_owned(),
+            decision: match decision {
+                Decision::Bid(_) => "bid".to_owned(),
+                Decision::NoBid(reason) => reason.label().to_owned(),
+            },
+            campaigns: watch.campaigns(at, winner.as_ref()),
+        }
+    });
+    explained.collect()
+}
+
+/// What is seen of a decision: by impression and campaign.
+struct Watch<'a> {
+    snapshot: &'a Snapshot,
+    seen: BTreeMap<(usize, u32), Seen>,
+}
+
+#[derive(Default)]
+struct Seen {
+    reason: Option<NoBidReason>,
+    missed: Vec<String>,
+    price: Vec<String>,
+}
+
+impl Watch<'_> {
+    fn seen(&mut self, imp: usize, campaign: &Campaign) -> &mut Seen {
+        self.seen.entry((imp, campaign.id.0)).or_default()
+    }
+
+    fn campaigns(&mut self, imp: usize, winner: Option<&Offer>) -> Vec<CampaignExplanation> {
+        let mut all: Vec<CampaignExplanation> = Vec::new();
+        for campaign in self.snapshot.index.campaigns() {
+            let seen = self.seen.remove(&(imp, campaign.id.0)).unwrap_or_default();
+            let wins = winner.filter(|offer| offer.campaign == campaign.id);
+            let why_not = seen.reason.map_or("not considered", NoBidReason::label);
+            let explained = CampaignExplanation {
+                campaign: campaign.name.clone(),
+                result: if wins.is_some() { "bid" } else { why_not }.to_owned(),
+                missed: seen.missed,
+                price: seen.price,
+                creative: wins.map(|offer| shown(campaign, offer)),
+            };
+            all.insert(if wins.is_some() { 0 } else { all.len() }, explained);
+        }
+        all
+    }
+}
+
+fn shown(campaign: &Campaign, offer: &Offer) -> String {
+    let creative = campaign.creatives.iter().find(|creative| creative.id == offer.creative);
+    let variant = creative.and_then(|creative| creative.variants.iter().find(|v| v.id == offer.variant));
+    let (creative, variant) = (creative.map_or("", |c| &c.name), variant.map_or("", |v| &v.name));
+    format!("{creative} / {variant}, {}x{}", offer.size.w, offer.size.h)
+}
+
+impl Trace for Watch<'_> {
+    const EXPLAINS: bool = true;
+
+    fn refused(&mut self, imp: usize, campaign: &Campaign, reason: NoBidReason) {
+        self.seen(imp, campaign).reason = Some(reason);
+    }
+
+    fn missed(&mut self, imp: usize, campaign: &Campaign, fact: Fact, wanted: bool) {
+        let phrase = phrase(self.snapshot, fact);
+        let phrase = if wanted { format!("wants {phrase}") } else { format!("excludes {phrase}") };
+        self.seen(imp, campaign).missed.push(phrase);
+    }
+
+    fn priced(&mut self, imp: usize, campaign: &Campaign, steps: PriceSteps) {
+        let currency = campaign.advertiser.currency;
+        let rule = match steps.segment {
+            Some(segment) => format!("for segment {}", self.snapshot.segment_name(segment)),
+            None => "by default".to_owned(),
+        };
+        let mut price = vec![format!("{} {currency} {rule}", Cpm(steps.ruled_cpm))];
+        if steps.limited_cpm != steps.ruled_cpm {
+            price.push(format!("{} {currency} within the limits", Cpm(steps.limited_cpm)));
+        }
+        if steps.bid_cpm != steps.limited_cpm {
+            price.push(format!("{} in the currency of the bid", Cpm(steps.bid_cpm)));
+        }
+        self.seen(imp, campaign).price = price;
+    }
+}
+
+fn phrase(snapshot: &Snapshot, fact: Fact) -> String {
+    match fact {
+        Fact::Segment { segment, confidence_min: 0 } => format!("segment {}", snapshot.segment_name(segment)),
+        Fact::Segment { segment, confidence_min } => {
+            format!("segment {} with at least {confidence_min} % confidence", snapshot.segment_name(segment))
+        }
+        Fact::Exchange(exchange) => format!("exchange {exchange}"),
+        Fact::Country(country) => format!("country {country}"),
+        Fact::Region(country, region) => format!("region {country}/{region}"),
+        Fact::Device(device) => format!("device {}", device.name()),
+        Fact::Size(size) => format!("size {}x{}", size.w, size.h),
+    }
+}

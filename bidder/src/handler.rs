@@ -1,0 +1,86 @@
+//! Which path leads where on the bid port.
+
+use std::rc::Rc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use decision::time::Micros;
+use http::{HeaderName, HeaderValue, Method, StatusCode};
+
+use crate::bid::{self, Answer};
+use crate::bidder::Core;
+use crate::notice;
+use crate::server::{Handler, Inbound, Reply};
+use crate::token::NoticeKind;
+
+/// Answers everything that arrives on the bid port of one core.
+#[derive(Clone, Debug)]
+pub struct Routes {
+    core: Rc<Core>,
+}
+
+impl Routes {
+    /// The routes of one core.
+    pub fn new(core: Core) -> Self {
+        Self { core: Rc::new(core) }
+    }
+}
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
+const GIF: HeaderValue = HeaderValue::from_static("image/gif");
+
+/// The version of OpenRTB we answer in (2.6 section 2.1 recommends it in responses).
+static OPENRTB: [(HeaderName, HeaderValue); 1] =
+    [(HeaderName::from_static("x-openrtb-version"), HeaderValue::from_static("2.6"))];
+
+/// The smallest transparent GIF.
+static PIXEL: [u8; 43] = *b"GIF89a\x01\x00\x01\x00\x80\x00\x00\x00\x00\x00\xff\xff\xff\x21\xf9\x04\x01\x00\x00\x00\
+\x00\x2c\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02\x44\x01\x00\x3b";
+
+impl Handler for Routes {
+    async fn handle(&self, request: Inbound, accepted: Micros) -> Reply {
+        let mut parts = request.path().split('/').skip(1);
+        match (parts.next(), parts.next(), parts.next(), parts.next()) {
+            (Some("bid"), Some(exchange), None, None) => self.bid(&request, exchange, accepted).await,
+            (Some("n"), Some(kind), Some(token), None) => self.notice(&request, kind, token, accepted).await,
+            _ => Reply::empty(StatusCode::NOT_FOUND),
+        }
+    }
+}
+
+impl Routes {
+    async fn bid(&self, request: &Inbound, exchange: &str, accepted: Micros) -> Reply {
+        if request.method != Method::POST {
+            return Reply::empty(StatusCode::METHOD_NOT_ALLOWED);
+        }
+        let begun = Instant::now();
+        let answer = bid::bid(&self.core, exchange, &request.body, accepted).await;
+        let metrics = &self.core.bidder.metrics;
+        metrics.request(answer.outcome());
+        metrics.took(self.core.number, u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX));
+        match answer {
+            Answer::Bids(body) => Reply { extra: &OPENRTB, ..Reply::ok(JSON, body) },
+            Answer::NoBid => Reply { extra: &OPENRTB, ..Reply::empty(StatusCode::NO_CONTENT) },
+            Answer::Malformed => Reply { extra: &OPENRTB, ..Reply::empty(StatusCode::BAD_REQUEST) },
+            Answer::UnknownExchange => Reply::empty(StatusCode::NOT_FOUND),
+        }
+    }
+
+    /// Exchanges call notice URLs by GET or POST; browsers by GET.
+    async fn notice(&self, request: &Inbound, kind: &str, token: &str, accepted: Micros) -> Reply {
+        let Some(kind) = NoticeKind::of_label(kind) else { return Reply::empty(StatusCode::NOT_FOUND) };
+        if ![Method::GET, Method::POST].contains(&request.method) {
+            return Reply::empty(StatusCode::METHOD_NOT_ALLOWED);
+        }
+        let query = request.query().unwrap_or_default();
+        match notice::take(&self.core.bidder, kind, token, query, accepted).await {
+            notice::Answer::Acknowledged => Reply::empty(StatusCode::NO_CONTENT),
+            notice::Answer::Pixel => Reply::ok(GIF, Bytes::from_static(&PIXEL)),
+            notice::Answer::Redirect(url) => HeaderValue::try_from(url)
+                .map_or_else(|_| Reply::empty(StatusCode::INTERNAL_SERVER_ERROR), Reply::redirect),
+            notice::Answer::Forged => Reply::empty(StatusCode::FORBIDDEN),
+            notice::Answer::Expired => Reply::empty(StatusCode::GONE),
+            notice::Answer::Unavailable => Reply::empty(StatusCode::SERVICE_UNAVAILABLE),
+        }
+    }
+}

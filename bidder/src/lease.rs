@@ -1,0 +1,104 @@
+//! The money this node may spend: leases from the ledger, and reservations for bids in flight.
+//!
+//! `available = granted - charged - held` for every lease, where `held` is the sum of its open reservations. The hot
+//! path touches one atomic of a lease and one shard of the reservations.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+
+use arc_swap::ArcSwapOption;
+use decision::ids::{CampaignId, LeaseId};
+use decision::money::Nanos;
+use decision::time::Micros;
+
+mod keeper;
+mod reservations;
+#[cfg(test)]
+mod tests;
+
+pub use keeper::{Keeper, KeeperStatus, Wanted};
+pub use reservations::Reservations;
+
+/// What one campaign may spend on this node.
+#[derive(Debug)]
+pub struct Account {
+    campaign: CampaignId,
+    current: ArcSwapOption<Lease>,
+    /// Nanos reserved since the keeper last looked: how fast the campaign buys here.
+    taken: AtomicI64,
+}
+
+impl Account {
+    /// An account with no money yet.
+    pub fn new(campaign: CampaignId) -> Self {
+        Self { campaign, current: ArcSwapOption::empty(), taken: AtomicI64::new(0) }
+    }
+
+    /// Sets `amount` aside, and names the lease it is of. `None`: there is no lease, it has ended, or it has not enough
+    /// left.
+    pub fn reserve(&self, amount: Nanos, now: Micros) -> Option<Arc<Lease>> {
+        let lease = self.current.load();
+        let lease = lease.as_ref().filter(|lease| lease.take(amount, now))?;
+        self.taken.fetch_add(amount.get(), Ordering::Relaxed);
+        Some(Arc::clone(lease))
+    }
+
+    /// What can still be reserved.
+    pub fn available(&self, now: Micros) -> Nanos {
+        let lease = self.current.load();
+        lease.as_ref().filter(|lease| now < lease.until).map_or(Nanos::ZERO, |lease| lease.available())
+    }
+}
+
+/// Money lent by the ledger to this node for one campaign until a time.
+#[derive(Debug)]
+#[repr(align(128))]
+pub struct Lease {
+    available: AtomicI64,
+    retired: AtomicBool,
+    /// The ledger's number for it.
+    pub id: LeaseId,
+    /// Whose money it is.
+    pub campaign: CampaignId,
+    /// No bid is made on it from then on.
+    pub until: Micros,
+    granted: Nanos,
+}
+
+impl Lease {
+    fn new(id: LeaseId, campaign: CampaignId, granted: Nanos, until: Micros) -> Self {
+        Self { available: AtomicI64::new(granted.get()), retired: AtomicBool::new(false), id, campaign, until, granted }
+    }
+
+    fn available(&self) -> Nanos {
+        Nanos::new(self.available.load(Ordering::Acquire))
+    }
+
+    fn take(&self, amount: Nanos, now: Micros) -> bool {
+        let enough = |available: i64| available.checked_sub(amount.get()).filter(|left| *left >= 0);
+        now < self.until
+            && !self.retired.load(Ordering::Acquire)
+            && self.available.fetch_update(Ordering::AcqRel, Ordering::Acquire, enough).is_ok()
+    }
+
+    /// Puts `amount` back, which may be negative where more was charged than was held. What a retired lease has left
+    /// is the ledger's again and is returned to the caller.
+    #[must_use = "what a retired lease has left must be handed back to the ledger"]
+    fn put_back(&self, amount: Nanos) -> Nanos {
+        self.available.fetch_add(amount.get(), Ordering::AcqRel);
+        if self.retired.load(Ordering::Acquire) { self.take_all() } else { Nanos::ZERO }
+    }
+
+    /// Ends the lease for bidding and takes what is not held.
+    #[must_use = "what a retired lease has left must be handed back to the ledger"]
+    fn retire(&self) -> Nanos {
+        self.retired.store(true, Ordering::Release);
+        self.take_all()
+    }
+
+    fn take_all(&self) -> Nanos {
+        let positive = |available: i64| (available > 0).then_some(0);
+        let taken = self.available.fetch_update(Ordering::AcqRel, Ordering::Acquire, positive);
+        Nanos::new(taken.unwrap_or(0))
+    }
+}

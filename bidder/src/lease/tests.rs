@@ -1,0 +1,214 @@
+use std::fmt::Write;
+
+use decision::ids::{ImpressionId, NodeId};
+use proto::wire::lease_record::Event;
+use proto::wire::{LeaseGrant, LeaseRecord, LeaseRefusal, LeaseSettled};
+
+use super::*;
+
+const SECOND: i64 = 1_000_000;
+
+/// One campaign on one node. Each line of `script` is a step at a second; what the node tells the ledger, and what each
+/// reservation answers, is compared with `expected`.
+struct Node {
+    keeper: Keeper,
+    reservations: Arc<Reservations>,
+    account: Arc<Account>,
+    said: String,
+}
+
+fn check(script: &str, expected: &str) {
+    let reservations = Arc::new(Reservations::default());
+    let account = Arc::new(Account::new(CampaignId(1)));
+    let keeper = Keeper::new(NodeId(1), Arc::clone(&reservations));
+    let mut node = Node { keeper, reservations, account, said: String::new() };
+    for line in script.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        node.step(words[0].parse().expect("a second"), &words[1..]);
+    }
+    let expected: Vec<&str> = expected.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    assert_eq!(node.said.lines().collect::<Vec<_>>(), expected, "{script}");
+}
+
+fn impression(name: &str) -> ImpressionId {
+    ImpressionId([name.as_bytes()[0]; 16])
+}
+
+impl Node {
+    fn step(&mut self, second: i64, words: &[&str]) {
+        let now = Micros(second * SECOND);
+        let number = |at: usize| words[at].parse::<i64>().expect("a number");
+        match words[0] {
+            "tick" => self.tick(now, true),
+            "drop" => self.tick(now, false),
+            "grant" => {
+                let (lease, amount, until) = (number(1) as u64, number(2), number(3) * SECOND);
+                let refusal = if lease == 0 { LeaseRefusal::DailyBudget } else { LeaseRefusal::None } as i32;
+                let grant = LeaseGrant { node: 1, campaign: 1, ask: 0, lease, amount, until, refusal };
+                self.take(Event::Grant(grant), now);
+            }
+            "bid" => {
+                let amount = Nanos::new(number(2));
+                let deadline = Micros(number(3) * SECOND);
+                let lease = self.account.reserve(amount, now);
+                let held = lease.map(|lease| {
+                    let id = lease.id;
+                    self.reservations.hold(impression(words[1]), lease, amount, deadline).then_some(id)
+                });
+                let _ = match held.flatten() {
+                    Some(lease) => writeln!(self.said, "bid {} on {lease}", words[1]),
+                    None => writeln!(self.said, "bid {} refused", words[1]),
+                };
+            }
+            "lost" => self.reservations.release(impression(words[1])),
+            "won" => self.reservations.extend(impression(words[1]), Micros(number(2) * SECOND)),
+            "settled" | "closed" => {
+                let impressions = words[3..].iter().map(|name| impression(name).0.to_vec()).collect();
+                let (lease, charged, closed) = (number(1) as u64, number(2), words[0] == "closed");
+                let settled = LeaseSettled { node: 1, campaign: 1, lease, charged, impressions, closed };
+                self.take(Event::Settled(settled), now);
+            }
+            "available" => {
+                let _ = writeln!(self.said, "available {}", self.account.available(now).get());
+            }
+            other => panic!("no step {other}"),
+        }
+    }
+
+    fn take(&mut self, event: Event, now: Micros) {
+        self.keeper.take(&LeaseRecord { at: now.0, event: Some(event), ..LeaseRecord::default() }, now);
+    }
+
+    fn tick(&mut self, now: Micros, wanted: bool) {
+        let want = Wanted { account: Arc::clone(&self.account), ask_min: Nanos::new(100), ask_max: Nanos::new(500) };
+        for record in self.keeper.tick(now, if wanted { std::slice::from_ref(&want) } else { &[] }) {
+            let _ = match record.event {
+                Some(Event::Ask(ask)) => writeln!(self.said, "ask {}", ask.amount),
+                Some(Event::Return(back)) => writeln!(self.said, "return {} of {}", back.amount, back.lease),
+                other => panic!("a node does not say {other:?}"),
+            };
+        }
+    }
+}
+
+#[test]
+fn without_a_lease_there_is_no_bid() {
+    check("0 bid a 10 60", "bid a refused");
+}
+
+#[test]
+fn a_lease_is_asked_for_once_and_bid_on_until_its_end() {
+    check("0 tick\n 1 tick\n 1 grant 7 100 31\n 2 bid a 60 60\n 2 bid b 60 60\n 31 bid c 10 60", "ask 100\n bid a on 7\n bid b refused\n bid c refused");
+}
+
+#[test]
+fn a_lost_answer_is_asked_for_again() {
+    check("0 tick\n 4 tick\n 5 tick", "ask 100\n ask 100");
+}
+
+#[test]
+fn a_refusal_is_not_asked_again_at_once() {
+    check("0 tick\n 0 grant 0 0 0\n 0 tick\n 2 tick", "ask 100\n ask 100");
+}
+
+#[test]
+fn lost_and_forgotten_bids_give_their_money_back() {
+    check(
+        "0 tick\n 0 grant 7 100 300\n 1 bid a 60 60\n 2 lost a\n 2 lost a\n 3 available\n 3 bid b 60 60\n 59 tick\n 59 available\n 60 tick\n 60 available",
+        "ask 100\n bid a on 7\n available 100\n bid b on 7\n ask 240\n available 40\n available 100",
+    );
+}
+
+#[test]
+fn a_win_holds_the_money_until_its_own_end() {
+    check(
+        "0 tick\n 0 grant 7 100 300\n 1 bid a 40 60\n 5 won a 120\n 60 tick\n 60 available\n 120 tick\n 120 available",
+        "ask 100\n bid a on 7\n available 60\n available 100",
+    );
+}
+
+#[test]
+fn what_is_charged_below_the_bid_comes_back() {
+    check(
+        "0 tick\n 0 grant 7 100 300\n 1 bid a 40 60\n 1 bid b 10 60\n 2 settled 7 25 a\n 2 available\n 3 settled 7 25\n 3 available",
+        "ask 100\n bid a on 7\n bid b on 7\n available 65\n available 65",
+    );
+}
+
+#[test]
+fn a_charge_after_the_money_was_released_is_taken_from_the_lease() {
+    check(
+        "0 tick\n 0 grant 7 100 300\n 1 bid a 40 10\n 10 tick\n 11 settled 7 40 a\n 11 available",
+        "ask 100\n bid a on 7\n available 60",
+    );
+}
+
+#[test]
+fn a_new_lease_replaces_the_old_one_whose_rest_goes_back() {
+    check(
+        "0 tick\n 0 grant 7 100 30\n 1 bid a 40 200\n 25 tick\n 25 grant 8 100 60\n 25 tick\n 26 lost a\n 26 tick\n 26 available",
+        "ask 100\n bid a on 7\n ask 100\n return 60 of 7\n return 100 of 7\n available 100",
+    );
+}
+
+#[test]
+fn a_lease_past_its_end_goes_back() {
+    check("0 tick\n 0 grant 7 100 30\n 30 tick", "ask 100\n ask 100\n return 100 of 7");
+}
+
+#[test]
+fn a_campaign_that_ends_hands_everything_back() {
+    check("0 tick\n 0 grant 7 100 300\n 1 bid a 30 60\n 2 drop\n 3 bid b 10 60\n 60 drop", "ask 100\n bid a on 7\n return 70 of 7\n bid b refused\n return 100 of 7");
+}
+
+#[test]
+fn a_grant_for_a_campaign_that_ended_goes_back_whole() {
+    check("0 tick\n 1 drop\n 1 grant 7 100 300\n 2 drop", "ask 100\n return 100 of 7");
+}
+
+#[test]
+fn a_closed_lease_is_neither_spent_nor_handed_back() {
+    check(
+        "0 tick\n 0 grant 7 100 300\n 1 bid a 30 60\n 2 closed 7 0\n 2 bid b 10 60\n 3 lost a\n 3 drop",
+        "ask 100\n bid a on 7\n bid b refused",
+    );
+}
+
+#[test]
+fn a_grant_that_comes_twice_counts_once() {
+    check("0 tick\n 0 grant 7 100 300\n 1 bid a 30 60\n 2 grant 7 100 300\n 2 available", "ask 100\n bid a on 7\n available 70");
+}
+
+#[test]
+fn what_is_bought_fast_is_asked_for_in_larger_amounts_up_to_the_most() {
+    check(
+        "0 tick\n 0 grant 7 400 300\n 1 bid a 210 60\n 1 tick\n 1 grant 8 420 300\n 1 bid b 300 60\n 2 tick",
+        "ask 100\n bid a on 7\n ask 420\n bid b on 8\n ask 500\n return 190 of 7",
+    );
+}
+
+#[test]
+fn money_is_neither_made_nor_lost_by_threads_that_race() {
+    let reservations = Reservations::default();
+    let account = Account::new(CampaignId(1));
+    let lease = Arc::new(Lease::new(LeaseId(1), CampaignId(1), Nanos::new(1_000), Micros(i64::MAX)));
+    account.current.store(Some(Arc::clone(&lease)));
+    std::thread::scope(|scope| {
+        for thread in 0..4_u8 {
+            let (reservations, account) = (&reservations, &account);
+            scope.spawn(move || {
+                for round in 0..20_000_u32 {
+                    let mut id = [thread; 16];
+                    id[..4].copy_from_slice(&round.to_le_bytes());
+                    if let Some(lease) = account.reserve(Nanos::new(300), Micros(0)) {
+                        assert!(reservations.hold(ImpressionId(id), lease, Nanos::new(300), Micros(1)));
+                        assert!(account.available(Micros(0)) >= Nanos::ZERO);
+                        reservations.release(ImpressionId(id));
+                    }
+                }
+            });
+        }
+    });
+    assert_eq!(account.available(Micros(0)), Nanos::new(1_000));
+    assert!(reservations.is_empty());
+}

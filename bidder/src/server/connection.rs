@@ -1,0 +1,169 @@
+//! One connection, from its first byte to its last.
+
+use std::any::Any;
+use std::cell::RefCell;
+use std::convert::Infallible;
+use std::future::{Future, poll_fn};
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use decision::time::Micros;
+use http::{Request, Response, StatusCode};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until, timeout};
+
+use super::body::{Refusal, receive};
+use super::counters::{Count, ServerCounters};
+use super::encoding::{Gzip, accepts_gzip};
+use super::readiness::Readiness;
+use super::reply::Reply;
+use super::watch::{Watch, Watched};
+use super::{Handler, Inbound};
+use crate::limits::{BUFFER_BYTES_MAX, GZIP_BYTES_MIN, HEAD_BYTES_MAX, IDLE_TIME_MAX, LINGER_TIME_MAX};
+
+/// What the connections of one core share.
+#[derive(Debug)]
+pub(super) struct Core<H> {
+    pub(super) number: usize,
+    pub(super) handler: H,
+    pub(super) counters: Arc<ServerCounters>,
+    pub(super) readiness: Arc<Readiness>,
+    /// When the drain began, once it has.
+    pub(super) drain: watch::Receiver<Option<Instant>>,
+    pub(super) gzip: RefCell<Gzip>,
+}
+
+impl<H: Handler> Core<H> {
+    fn count(&self, what: Count) {
+        self.counters.add(self.number, what, 1);
+    }
+
+    /// Serves one connection until either side ends it or something takes too long.
+    pub(super) async fn serve(&self, io: impl AsyncRead + AsyncWrite + Unpin) {
+        let watch = Watch::new();
+        let io = TokioIo::new(Watched { io, watch: &watch });
+        let mut connection = builder().serve_connection(io, service_fn(|request| self.answer(&watch, request)));
+        let mut drain = self.drain.clone();
+        let mut drain = pin!(async move { drain.wait_for(Option::is_some).await.map_or(None, |began| *began) });
+        let mut draining = None;
+        let mut sleep = pin!(sleep_until(Instant::now() + IDLE_TIME_MAX));
+        let ended = loop {
+            tokio::select! {
+                // The clock is asked after the connection has had its turn.
+                biased;
+                ended = &mut connection => break ended,
+                late = watch.expired(draining, sleep.as_mut()) => return self.count(late),
+                began = &mut drain, if draining.is_none() => draining = Some(began.unwrap_or_else(Instant::now)),
+            }
+        };
+        if let Err(error) = ended {
+            self.count(if error.is_parse() { Count::HeadRefused } else { Count::Broken });
+        }
+        linger(connection.into_parts().io.into_inner().io).await;
+    }
+
+    /// Takes note of a connection that the runtime could not take in.
+    pub(super) fn not_served(&self, error: &io::Error) {
+        self.count(Count::AcceptFailed);
+        tracing::error!(%error, "no connection could be served");
+    }
+
+    async fn answer(&self, watch: &Watch, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+        let accepted = wall_clock();
+        self.count(Count::Requests);
+        let gzip = accepts_gzip(request.headers());
+        let mut reply = match self.inbound(watch, request).await {
+            Ok(inbound) => self.handle(inbound, accepted).await,
+            Err(refusal) => {
+                self.count(refusal.count());
+                refusal.reply()
+            }
+        };
+        // Requests that came right behind this one are still answered.
+        reply.close |= self.readiness.draining() && !watch.has_more();
+        let compressed = if gzip && reply.body.len() >= GZIP_BYTES_MIN {
+            self.gzip.borrow_mut().compress(&reply.body)
+        } else {
+            None
+        };
+        watch.answered();
+        Ok(reply.into_response(compressed))
+    }
+
+    async fn inbound(&self, watch: &Watch, request: Request<Incoming>) -> Result<Inbound, Refusal> {
+        if !watch.request() {
+            return Err(Refusal::LengthAmbiguous);
+        }
+        let (head, body) = request.into_parts();
+        let body = receive(&head.headers, body).await?;
+        Ok(Inbound { method: head.method, uri: head.uri, headers: head.headers, body })
+    }
+
+    async fn handle(&self, inbound: Inbound, accepted: Micros) -> Reply {
+        match caught(self.handler.handle(inbound, accepted)).await {
+            Ok(reply) => reply,
+            Err(panic) => {
+                self.count(Count::Panicked);
+                tracing::error!(panic = text_of(panic.as_ref()), "handler panicked");
+                Reply::closing(StatusCode::INTERNAL_SERVER_ERROR)
+            }
+        }
+    }
+}
+
+fn builder() -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    builder
+        // hyper's one clock for heads cannot tell silence from slowness: `Watch` does.
+        .header_read_timeout(None)
+        // A client may end its side and still wait for the answer.
+        .half_close(true)
+        .max_header_size(HEAD_BYTES_MAX)
+        .max_buf_size(BUFFER_BYTES_MAX);
+    builder
+}
+
+/// Ends our side and waits a while until the client has ended its own.
+async fn linger(mut io: impl AsyncRead + AsyncWrite + Unpin) {
+    let closing = async {
+        io.shutdown().await?;
+        let mut unread = vec![0; 4096];
+        while io.read(&mut unread).await? > 0 {}
+        io::Result::Ok(())
+    };
+    // The client has closed, is gone, or does not close: nothing is left to do in any case.
+    let _ = timeout(LINGER_TIME_MAX, closing).await;
+}
+
+/// What `future` gives, or what it panicked with.
+async fn caught<F: Future>(future: F) -> Result<F::Output, Box<dyn Any + Send>> {
+    let mut future = pin!(future);
+    poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
+        Ok(poll) => poll.map(Ok),
+        Err(panic) => std::task::Poll::Ready(Err(panic)),
+    })
+    .await
+}
+
+fn text_of(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("not a text")
+}
+
+fn wall_clock() -> Micros {
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Micros(i64::try_from(since_1970.as_micros()).unwrap_or(i64::MAX))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,146 @@
+//! The plain bytes inside a token: fixed parts, then LEB128 numbers and texts with their length.
+
+use decision::ids::{
+    AdvertiserId, CampaignId, CreativeId, IdHash, ImpressionId, Label, LeaseId, NodeId, PersonKey, SegmentId, VariantId,
+};
+use decision::money::{Nanos, Rate};
+use decision::outcome::Arm;
+use decision::time::Micros;
+
+use super::{Claims, Ids, NONCE_BYTES, TOKEN_IMP_ID_BYTES_MAX};
+
+/// Appends everything but the first bytes of the impression id, which are the nonce.
+pub(super) fn write(claims: &Claims<'_>, with_landing: bool, out: &mut Vec<u8>) {
+    out.extend_from_slice(&claims.impression.0[NONCE_BYTES..]);
+    out.extend_from_slice(&claims.node.0.to_le_bytes());
+    let arm = match claims.arm {
+        Arm::None => 0,
+        Arm::Treated => 1,
+        Arm::HeldOut => 2,
+    };
+    let (campaign_keep, creative_keep) = claims.keep;
+    out.extend_from_slice(&[arm, u8::from(claims.test), campaign_keep, creative_keep]);
+    out.push(u8::from(claims.person.is_some()));
+    out.extend_from_slice(claims.person.as_ref().map_or(&[][..], |person| &person.0));
+    let ids = claims.ids.as_slice();
+    out.push(ids.len() as u8);
+    ids.iter().for_each(|id| out.extend_from_slice(&id.0));
+    for number in [
+        u64::from(claims.campaign.0),
+        u64::from(claims.advertiser.0),
+        u64::from(claims.creative.0),
+        u64::from(claims.variant.0),
+        claims.lease.0,
+        claims.price.get().cast_unsigned(),
+        claims.rate.get().cast_unsigned(),
+        claims.segment.map_or(0, |segment| u64::from(segment.0)),
+        claims.index_version,
+        claims.bid_at.0.cast_unsigned(),
+        claims.expires_at.0.cast_unsigned(),
+    ] {
+        number_out(number, out);
+    }
+    text_out(claims.exchange.as_str(), out);
+    text_out(claims.currency.as_str(), out);
+    text_out(if claims.imp_id.len() > TOKEN_IMP_ID_BYTES_MAX { "" } else { claims.imp_id }, out);
+    text_out(if with_landing { claims.landing_url } else { "" }, out);
+}
+
+/// Reads what [`write`] wrote; `None` for anything else.
+pub(super) fn read(impression: ImpressionId, bytes: &[u8]) -> Option<Claims<'_>> {
+    let mut input = Input(bytes.get(16 - NONCE_BYTES..)?);
+    let node = NodeId(u64::from_le_bytes(input.array()?));
+    let arm = match input.array()? {
+        [0] => Arm::None,
+        [1] => Arm::Treated,
+        [2] => Arm::HeldOut,
+        _ => return None,
+    };
+    let test = match input.array()? {
+        [0] => false,
+        [1] => true,
+        _ => return None,
+    };
+    let [campaign_keep, creative_keep] = input.array()?;
+    let person = match input.array()? {
+        [0] => None,
+        [1] => Some(PersonKey(input.array()?)),
+        _ => return None,
+    };
+    let [count] = input.array()?;
+    let mut ids = [IdHash::default(); super::TOKEN_IDS_MAX];
+    for id in ids.get_mut(..usize::from(count))? {
+        *id = IdHash(input.array()?);
+    }
+    let claims = Claims {
+        impression,
+        node,
+        arm,
+        test,
+        keep: (campaign_keep, creative_keep),
+        person,
+        ids: Ids::new(&ids[..usize::from(count)]),
+        campaign: CampaignId(input.number_u32()?),
+        advertiser: AdvertiserId(input.number_u32()?),
+        creative: CreativeId(input.number_u32()?),
+        variant: VariantId(input.number_u32()?),
+        lease: LeaseId(input.number()?),
+        price: Nanos::new(input.number()?.cast_signed()),
+        rate: Rate::new(input.number()?.cast_signed())?,
+        segment: Some(input.number_u32()?).filter(|segment| *segment > 0).map(SegmentId),
+        index_version: input.number()?,
+        bid_at: Micros(input.number()?.cast_signed()),
+        expires_at: Micros(input.number()?.cast_signed()),
+        exchange: Label::new(input.text()?)?,
+        currency: Label::new(input.text()?)?,
+        imp_id: input.text()?,
+        landing_url: input.text()?,
+    };
+    input.0.is_empty().then_some(claims)
+}
+
+fn number_out(mut number: u64, out: &mut Vec<u8>) {
+    while number >= 0x80 {
+        out.push(number as u8 | 0x80);
+        number >>= 7;
+    }
+    out.push(number as u8);
+}
+
+fn text_out(text: &str, out: &mut Vec<u8>) {
+    number_out(text.len() as u64, out);
+    out.extend_from_slice(text.as_bytes());
+}
+
+struct Input<'a>(&'a [u8]);
+
+impl<'a> Input<'a> {
+    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (head, rest) = self.0.split_first_chunk()?;
+        self.0 = rest;
+        Some(*head)
+    }
+
+    fn number(&mut self) -> Option<u64> {
+        let mut number = 0_u64;
+        for shift in (0..64).step_by(7) {
+            let [byte] = self.array()?;
+            number |= u64::from(byte & 0x7f) << shift;
+            if byte < 0x80 {
+                return Some(number);
+            }
+        }
+        None
+    }
+
+    fn number_u32(&mut self) -> Option<u32> {
+        u32::try_from(self.number()?).ok()
+    }
+
+    fn text(&mut self) -> Option<&'a str> {
+        let len = usize::try_from(self.number()?).ok()?;
+        let (head, rest) = self.0.split_at_checked(len)?;
+        self.0 = rest;
+        std::str::from_utf8(head).ok()
+    }
+}

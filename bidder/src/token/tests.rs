@@ -1,0 +1,135 @@
+use super::*;
+use proptest::prelude::*;
+
+fn keys() -> Keys {
+    Keys::new(Key::new(2, &[2; 16]), Some(Key::new(1, &[1; 16])))
+}
+
+fn claims() -> Claims<'static> {
+    Claims {
+        impression: ImpressionId([7; 16]),
+        exchange: ExchangeName::new("demo").expect("a label"),
+        imp_id: "imp-1",
+        campaign: CampaignId(70_000),
+        advertiser: AdvertiserId(3),
+        creative: CreativeId(9),
+        variant: VariantId(2),
+        person: Some(PersonKey([5; 16])),
+        ids: Ids::new(&[IdHash([1; 16]), IdHash([2; 16])]),
+        keep: (5, 2),
+        test: false,
+        node: NodeId(u64::MAX),
+        lease: LeaseId(12),
+        price: Nanos::new(1_250_000),
+        currency: Currency::new("EUR").expect("a label"),
+        rate: Rate::new(920_000_000).expect("above zero"),
+        segment: Some(SegmentId(11)),
+        arm: Arm::Treated,
+        index_version: 42,
+        bid_at: Micros(1_700_000_000_000_000),
+        expires_at: Micros(1_700_003_600_000_000),
+        landing_url: "https://shop.example/boots?a=1&b=2",
+    }
+}
+
+fn seal(keys: &Keys, kind: NoticeKind, claims: &Claims<'_>) -> String {
+    let mut url = String::new();
+    keys.seal(kind, claims, &mut Vec::new(), &mut url);
+    url
+}
+
+#[test]
+fn a_token_says_what_the_bid_said() {
+    let claims = claims();
+    for kind in NoticeKind::ALL {
+        let token = seal(&keys(), kind, &claims);
+        let (opened, expired) = keys().open(kind, &token, claims.bid_at).expect("one of ours");
+        let landing_url = if kind == NoticeKind::Click { claims.landing_url } else { "" };
+        assert_eq!(opened.claims(), Claims { landing_url, ..claims });
+        assert!(!expired);
+    }
+}
+
+#[test]
+fn a_token_opens_only_as_its_own_kind() {
+    for sealed in NoticeKind::ALL {
+        let token = seal(&keys(), sealed, &claims());
+        for kind in NoticeKind::ALL.into_iter().filter(|kind| *kind != sealed) {
+            assert_eq!(keys().open(kind, &token, Micros(0)).err(), Some(TokenError::Forged));
+        }
+    }
+}
+
+#[test]
+fn every_changed_character_is_seen() {
+    let token = seal(&keys(), NoticeKind::Billing, &claims());
+    for at in 0..token.len() {
+        for other in ["A", "B", "-", "_", "9", ""] {
+            let mut changed = token.clone();
+            changed.replace_range(at..=at, other);
+            if changed != token {
+                assert_eq!(keys().open(NoticeKind::Billing, &changed, Micros(0)).err(), Some(TokenError::Forged));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_token_expires_at_its_time() {
+    let claims = claims();
+    let token = seal(&keys(), NoticeKind::Win, &claims);
+    let expired = |at| keys().open(NoticeKind::Win, &token, Micros(at)).map(|(_, expired)| expired).ok();
+    assert_eq!(expired(claims.expires_at.0 - 1), Some(false));
+    assert_eq!(expired(claims.expires_at.0), Some(true));
+}
+
+#[test]
+fn the_previous_key_still_opens_and_an_older_one_does_not() {
+    let old = Keys::new(Key::new(1, &[1; 16]), None);
+    let token = seal(&old, NoticeKind::Win, &claims());
+    assert!(keys().open(NoticeKind::Win, &token, Micros(0)).is_ok());
+    let newer = Keys::new(Key::new(3, &[3; 16]), Some(Key::new(2, &[2; 16])));
+    assert_eq!(newer.open(NoticeKind::Win, &token, Micros(0)).err(), Some(TokenError::Forged));
+    let same_number = Keys::new(Key::new(1, &[9; 16]), None);
+    assert_eq!(same_number.open(NoticeKind::Win, &token, Micros(0)).err(), Some(TokenError::Forged));
+}
+
+#[test]
+fn nothing_readable_stands_in_a_token() {
+    let token = seal(&keys(), NoticeKind::Click, &claims());
+    let bytes = URL_SAFE_NO_PAD.decode(&token).expect("base64");
+    assert!(!bytes.windows(4).any(|window| window == b"shop" || window == b"demo"));
+}
+
+#[test]
+fn a_long_imp_id_is_left_out() {
+    let long = "x".repeat(TOKEN_IMP_ID_BYTES_MAX + 1);
+    let token = seal(&keys(), NoticeKind::Win, &Claims { imp_id: &long, ..claims() });
+    let (opened, _) = keys().open(NoticeKind::Win, &token, Micros(0)).expect("one of ours");
+    assert_eq!(opened.claims().imp_id, "");
+}
+
+/// Bytes that must open forever with these keys.
+#[test]
+fn the_first_version_still_opens() {
+    let golden = include_str!("golden.v1.token").trim_end();
+    assert_eq!(seal(&keys(), NoticeKind::Click, &claims()), golden, "version 1 is written as ever");
+    let (opened, _) = keys().open(NoticeKind::Click, golden, Micros(0)).expect("one of ours");
+    assert_eq!(opened.claims(), claims());
+}
+
+proptest! {
+    #[test]
+    fn no_text_crashes_the_opening(token in "[A-Za-z0-9_-]{0,400}") {
+        prop_assert!(keys().open(NoticeKind::Billing, &token, Micros(0)).is_err());
+    }
+
+    #[test]
+    fn no_plain_bytes_crash_the_reading(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+        if let Some(claims) = claims::read(ImpressionId([7; 16]), &bytes) {
+            let mut again = Vec::new();
+            claims::write(&claims, true, &mut again);
+            prop_assert_eq!(claims::read(ImpressionId([7; 16]), &again), Some(claims));
+        }
+    }
+}

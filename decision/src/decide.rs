@@ -1,0 +1,238 @@
+//! One decision: for each opportunity of a bid request the best bid, or the reason why there is none.
+//!
+//! For each opportunity: the campaigns that match → what each would offer ([`offer`]) → the best first ([`choice`]) →
+//! money set aside, last, so that none is held for a bid that is not made.
+
+use alloc::vec::{Drain, Vec};
+
+use crate::ids::{CampaignId, CreativeId, Currency};
+use crate::index::lists::Lists;
+use crate::index::matching::Matches;
+use crate::index::{CampaignIndex, bits};
+use crate::limits::ELIGIBLE_LISTED_MAX;
+use crate::money::{Nanos, Rate};
+use crate::opportunity::{Context, Opportunity};
+use crate::outcome::{CapCount, Decision, Ghost, Grounds, NoBidReason, Slot, Trace};
+use crate::profile::Audience;
+use crate::time::Micros;
+
+mod caps;
+mod choice;
+mod explain;
+mod offer;
+pub(crate) mod person;
+mod price;
+
+use choice::Rank;
+use offer::{Competitor, Fit};
+use person::Person;
+
+/// Everything a decision knows of a bid request.
+#[derive(Clone, Copy, Debug)]
+pub struct BidRequest<'a> {
+    /// What is the same for every impression.
+    pub context: &'a Context<'a>,
+    /// One for each `imp`, in order.
+    pub opportunities: &'a [Opportunity<'a>],
+    /// What is known of the person.
+    pub audience: Audience<'a>,
+    /// When the request was accepted.
+    pub now: Micros,
+    /// Decides where nothing else does: a keyed hash of the request's id, so that a decision can be replayed.
+    pub seed: u64,
+}
+
+/// The memory that decisions take, used again and again: once it is warm, a decision allocates nothing. One a core.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    matches: Matches,
+    blocked_domains: Vec<u64>,
+    blocked_categories: Vec<u64>,
+    /// By currency of the index: how many units of the bid's currency buy one unit of it.
+    rates: Vec<Option<Rate>>,
+    competitors: Vec<Competitor>,
+    ranking: Vec<Rank>,
+    decisions: Vec<Decision>,
+    bids: Vec<(CampaignId, CreativeId)>,
+    ghosts: Vec<Ghost>,
+    eligible: Lists<CampaignId>,
+    caps: Lists<CapCount>,
+}
+
+/// The decisions on one bid request.
+#[must_use = "a bid that is not sent holds money that nobody releases"]
+#[derive(Debug)]
+pub struct Decided<'s> {
+    /// One for each opportunity, in order.
+    pub decisions: Drain<'s, Decision>,
+    /// What held-out people would have been offered, in the order of opportunities.
+    pub ghosts: &'s [Ghost],
+    /// What else the decisions were made from, for streams.
+    pub evidence: Evidence<'s>,
+}
+
+/// What decisions were made from, beyond what stands in them.
+#[derive(Clone, Copy, Debug)]
+pub struct Evidence<'s> {
+    eligible: &'s Lists<CampaignId>,
+    caps: &'s Lists<CapCount>,
+}
+
+impl<'s> Evidence<'s> {
+    /// The campaigns that competed for an opportunity (its place in the request): they had an offer at or above the
+    /// floor. First the bid and those ranked before it, best first, then the others in no order; at most
+    /// [`ELIGIBLE_LISTED_MAX`] of them.
+    pub fn eligible(&self, imp: usize) -> &'s [CampaignId] {
+        self.eligible.get(imp)
+    }
+
+    /// How far the frequency caps that bound an offer were used up.
+    pub fn caps(&self, grounds: &Grounds) -> &'s [CapCount] {
+        self.caps.get(grounds.caps as usize)
+    }
+}
+
+/// An opportunity that can be bid for.
+#[derive(Clone, Copy, Debug)]
+struct Auction {
+    /// The opportunity, by its place in the request.
+    imp: usize,
+    /// The currency of the bid.
+    currency: Currency,
+    /// The floor in that currency.
+    floor: Nanos,
+}
+
+/// What stands the same for every opportunity and campaign of a decision.
+struct Round<'a, 'r> {
+    index: &'a CampaignIndex,
+    request: &'a BidRequest<'r>,
+    person: Person<'r>,
+    /// The currency of the bids, where there is one.
+    currency: Option<Currency>,
+}
+
+/// Decides on every opportunity of a bid request, in order.
+///
+/// `stopped` says whether a campaign was stopped since the index was compiled. `reserve` sets an amount of a campaign's
+/// currency aside, or says that there is none; it is asked only for bids that nothing else stands in the way of, the
+/// best first. `trace` watches.
+///
+/// The reason of an opportunity without a bid is that of its best-ranked campaign ([`NoBidReason::HeldOut`] or
+/// [`NoBidReason::NoLease`]) where any campaign had an offer; else the last one in the order of [`NoBidReason::ALL`], so
+/// that of the campaign that came closest, among campaigns whose targeting and sizes match; else
+/// [`NoBidReason::NoEligibleCampaign`].
+pub fn decide<'s>(
+    index: &CampaignIndex,
+    request: &BidRequest<'_>,
+    scratch: &'s mut Scratch,
+    stopped: impl Fn(Slot) -> bool,
+    mut reserve: impl FnMut(Slot, Nanos) -> bool,
+    trace: &mut impl Trace,
+) -> Decided<'s> {
+    let currencies = &mut request.context.currencies.iter();
+    let round = Round {
+        index,
+        request,
+        person: Person::new(request.audience, request.now.seconds()),
+        currency: currencies.find(|currency| index.rates().rate(**currency, **currency).is_some()).copied(),
+    };
+    scratch.prepare(&round);
+    for (imp, opportunity) in request.opportunities.iter().enumerate() {
+        let decision = match round.auction(imp, opportunity) {
+            Ok(auction) => {
+                let closest = round.compete(scratch, &auction, &stopped, trace);
+                choice::choose(&round, scratch, &auction, closest, &mut reserve, trace)
+            }
+            Err(reason) => {
+                explain::refuse_all(&round, imp, reason, trace);
+                Decision::NoBid(reason)
+            }
+        };
+        scratch.close(index, decision);
+    }
+    let Scratch { decisions, ghosts, eligible, caps, .. } = scratch;
+    Decided { decisions: decisions.drain(..), ghosts, evidence: Evidence { eligible, caps } }
+}
+
+impl Scratch {
+    /// Forgets the request before and computes what is the same for every opportunity of this one.
+    fn prepare(&mut self, round: &Round<'_, '_>) {
+        let Round { index, request, person, currency } = round;
+        self.decisions.clear();
+        self.bids.clear();
+        self.ghosts.clear();
+        self.eligible.clear();
+        self.caps.clear();
+        self.rates.clear();
+        let rate = |from: &Currency| currency.and_then(|to| index.rates().rate(*from, to));
+        self.rates.extend(index.currencies.iter().map(rate));
+        index.domains.mark(request.context.blocked_domains, &mut self.blocked_domains);
+        index.categories.mark(request.context.blocked_categories, &mut self.blocked_categories);
+        index.matcher.prepare(request.context, person, &mut self.matches);
+    }
+
+    /// Ends an opportunity.
+    fn close(&mut self, index: &CampaignIndex, decision: Decision) {
+        if let Decision::Bid(bid) = &decision {
+            self.bids.push((bid.offer.campaign, bid.offer.creative));
+        }
+        self.decisions.push(decision);
+        let listed = self.ranking.iter().take(ELIGIBLE_LISTED_MAX);
+        let campaign = |rank: &Rank| index.campaign(self.competitors[rank.competitor as usize].slot).id;
+        self.eligible.push(listed.map(campaign));
+        self.ranking.clear();
+        self.competitors.clear();
+    }
+}
+
+impl Round<'_, '_> {
+    /// The terms of the auction for an opportunity, or why there can be no bid at all.
+    fn auction(&self, imp: usize, opportunity: &Opportunity<'_>) -> Result<Auction, NoBidReason> {
+        if opportunity.sizes.is_empty() {
+            return Err(NoBidReason::NoBanner);
+        }
+        if opportunity.private_auction {
+            return Err(NoBidReason::PrivateAuction);
+        }
+        let currency = self.currency.ok_or(NoBidReason::Currency)?;
+        let floor = |from| self.index.rates().convert_up(opportunity.floor, from, currency);
+        let floor = opportunity.floor_currency.and_then(floor).ok_or(NoBidReason::FloorCurrency)?;
+        Ok(Auction { imp, currency, floor })
+    }
+
+    /// Collects the offers of all campaigns for an opportunity. Says how far the campaign that came closest got.
+    fn compete<T: Trace>(
+        &self,
+        scratch: &mut Scratch,
+        auction: &Auction,
+        stopped: &impl Fn(Slot) -> bool,
+        trace: &mut T,
+    ) -> NoBidReason {
+        let imp = auction.imp;
+        self.index.matcher.find(self.request.opportunities[imp].sizes, &self.person, &mut scratch.matches);
+        let mut closest = NoBidReason::NoEligibleCampaign;
+        for at in 0..scratch.matches.met.len() {
+            let (met, assumed) = (scratch.matches.met[at], scratch.matches.assumed[at]);
+            let slots = if T::EXPLAINS { self.index.slots_of_word(at) } else { met | assumed };
+            for slot in bits::ones(at, slots).map(Slot) {
+                let found = |word: u64| word >> (slot.0 % 64) & 1 == 1;
+                let fit = if found(met) {
+                    Fit::Met
+                } else if found(assumed) {
+                    Fit::Assumed
+                } else {
+                    explain::fit(self, imp, slot)
+                };
+                match self.competitor(scratch, auction, slot, fit, stopped, trace) {
+                    Ok(competitor) => scratch.competitors.push(competitor),
+                    Err(reason) => {
+                        explain::refuse(self, imp, slot, reason, trace);
+                        closest = if found(met | assumed) { closest.max(reason) } else { closest };
+                    }
+                }
+            }
+        }
+        closest
+    }
+}

@@ -1,0 +1,52 @@
+//! How often a person may see a campaign and each of its creatives.
+
+use crate::campaign::{Campaign, CapSubject, FrequencyCap};
+use crate::decide::person::Person;
+use crate::ids::{CampaignId, CreativeId};
+use crate::outcome::CapCount;
+use crate::profile::CapScope;
+
+/// What a person has seen, and is about to see by the bids of this request.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Seen<'a> {
+    pub(crate) person: Person<'a>,
+    /// Bids already made in this request.
+    pub(crate) bids: &'a [(CampaignId, CreativeId)],
+}
+
+impl Seen<'_> {
+    /// Whether a cap on the campaign as a whole is reached.
+    pub(crate) fn campaign_is_capped(&self, campaign: &Campaign) -> bool {
+        let mut counts = campaign.caps.iter().filter(|cap| cap.scope == CapSubject::Campaign);
+        counts.any(|cap| self.is_reached(cap, CapScope::Campaign(campaign.id)))
+    }
+
+    /// Whether a cap on each creative is reached for this one.
+    pub(crate) fn creative_is_capped(&self, campaign: &Campaign, creative: CreativeId) -> bool {
+        let mut counts = campaign.caps.iter().filter(|cap| cap.scope == CapSubject::EachCreative);
+        counts.any(|cap| self.is_reached(cap, CapScope::Creative(creative)))
+    }
+
+    /// How far each cap of the campaign is used up, for this creative.
+    pub(crate) fn counts(&self, campaign: &Campaign, creative: CreativeId) -> impl Iterator<Item = CapCount> {
+        campaign.caps.iter().map(move |cap| {
+            let subject = match cap.scope {
+                CapSubject::Campaign => CapScope::Campaign(campaign.id),
+                CapSubject::EachCreative => CapScope::Creative(creative),
+            };
+            CapCount { subject, window_s: cap.window_s, count: self.count(cap, subject), limit: u32::from(cap.count) }
+        })
+    }
+
+    fn is_reached(&self, cap: &FrequencyCap, scope: CapScope) -> bool {
+        self.count(cap, scope) >= u32::from(cap.count)
+    }
+
+    fn count(&self, cap: &FrequencyCap, scope: CapScope) -> u32 {
+        let bids = self.bids.iter().filter(|(campaign, creative)| match scope {
+            CapScope::Campaign(id) => *campaign == id,
+            CapScope::Creative(id) => *creative == id,
+        });
+        self.person.impressions_within(scope, cap.window_s) + bids.count() as u32
+    }
+}

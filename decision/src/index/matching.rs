@@ -1,0 +1,218 @@
+//! Which campaigns' targeting a request satisfies.
+//!
+//! For every value of an attribute that anybody names there is a bitmap of the conjunctions that allow it, and one for
+//! all values that nobody names; a request's four are ANDed. Segments and sizes, of which there may be several, are ORed:
+//! each conjunction waits at one of its lists of segments and one of its lists of sizes, and the few requirements that
+//! are left are checked one by one.
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec;
+use alloc::vec::Vec;
+
+use super::bits;
+use super::conjunction::{ATTRIBUTES, Conjunction, SEGMENTS, SIZES, Values};
+use super::lists::{Lists, Span};
+use crate::decide::person::Person;
+use crate::ids::SegmentId;
+use crate::opportunity::Context;
+use crate::targeting::{Fact, Size};
+
+/// The compiled targeting of all campaigns.
+#[derive(Debug)]
+pub(crate) struct Matcher {
+    attributes: [Attribute; ATTRIBUTES],
+    sizes: Attribute,
+    /// The conjunctions that ask for no segment.
+    contextual: Vec<u64>,
+    segments: Vec<SegmentId>,
+    /// By segment: who waits for it.
+    waiting: Lists<Waiting>,
+    /// By conjunction: what is left to check, and for whom.
+    tails: Vec<Tail>,
+    rest: Vec<Rest>,
+    facts: Vec<Fact>,
+    slots: Vec<u32>,
+    campaigns: usize,
+}
+
+/// What the bitmaps do not say of a conjunction.
+#[derive(Clone, Copy, Debug)]
+struct Tail {
+    /// Requirements that are not covered by the bitmaps, in [`Matcher::rest`].
+    rest: Span,
+    /// The campaigns that make it, in [`Matcher::slots`].
+    slots: Span,
+}
+
+/// A conjunction that waits for a segment.
+#[derive(Clone, Copy, Debug)]
+struct Waiting {
+    conjunction: u32,
+    confidence_min: u8,
+}
+
+/// At least one (`wanted`) or none of some facts must hold.
+#[derive(Clone, Copy, Debug)]
+struct Rest {
+    wanted: bool,
+    /// In [`Matcher::facts`].
+    facts: Span,
+}
+
+/// What one request matches; holds the memory it takes.
+#[derive(Debug, Default)]
+pub(crate) struct Matches {
+    conjunctions: Vec<u64>,
+    /// In which sizes' bitmaps to look.
+    sizes: Vec<u32>,
+    /// Campaigns with targeting that is true.
+    pub(crate) met: Vec<u64>,
+    /// Campaigns with targeting that is true if the person is assumed to be in every segment asked for and in none
+    /// excluded.
+    pub(crate) assumed: Vec<u64>,
+}
+
+impl Matcher {
+    pub(crate) fn new(requirements: &BTreeMap<Conjunction, Vec<u32>>, campaigns: usize) -> Self {
+        let count = requirements.len();
+        let mut contextual = vec![0; bits::words(count)];
+        let mut waiting: BTreeMap<SegmentId, Vec<Waiting>> = BTreeMap::new();
+        let mut sizes = Vec::with_capacity(count);
+        let mut tails = Vec::with_capacity(count);
+        let (mut all_rest, mut all_facts, mut all_slots) = (Vec::new(), Vec::new(), Vec::new());
+        for (conjunction, (of, slots)) in (0..).zip(requirements) {
+            let waits_for: [Option<&Vec<Fact>>; 2] =
+                [SIZES, SEGMENTS].map(|set| of.any_of[set].iter().min_by_key(|l| l.len()));
+            sizes.push(Values::Only(waits_for[SIZES].cloned().unwrap_or_default()));
+            match waits_for[SEGMENTS] {
+                None => bits::insert(&mut contextual, conjunction),
+                Some(list) => list.iter().for_each(|fact| {
+                    if let Fact::Segment { segment, confidence_min } = *fact {
+                        waiting.entry(segment).or_default().push(Waiting { conjunction, confidence_min });
+                    }
+                }),
+            }
+            let left = of.any_of.iter().flatten().filter(|list| !waits_for.contains(&Some(list)));
+            let left = left.map(|list| (true, list)).chain((!of.none_of.is_empty()).then_some((false, &of.none_of)));
+            let rest =
+                left.map(|(wanted, list)| Rest { wanted, facts: Span::append(&mut all_facts, list.iter().copied()) });
+            let rest = Span::append(&mut all_rest, rest);
+            tails.push(Tail { rest, slots: Span::append(&mut all_slots, slots.iter().copied()) });
+        }
+        Self {
+            attributes: core::array::from_fn(|at| Attribute::new(requirements.keys().map(|of| &of.attributes[at]))),
+            sizes: Attribute::new(sizes.iter()),
+            contextual,
+            segments: waiting.keys().copied().collect(),
+            waiting: waiting.into_values().collect(),
+            tails,
+            rest: all_rest,
+            facts: all_facts,
+            slots: all_slots,
+            campaigns,
+        }
+    }
+
+    /// Finds the conjunctions that `context` and `person` satisfy, as far as the bitmaps tell.
+    pub(crate) fn prepare(&self, context: &Context<'_>, person: &Person<'_>, matches: &mut Matches) {
+        let conjunctions = &mut matches.conjunctions;
+        conjunctions.clear();
+        match person.memberships() {
+            None => conjunctions.resize(self.contextual.len(), u64::MAX),
+            Some(memberships) => {
+                conjunctions.extend_from_slice(&self.contextual);
+                for membership in memberships {
+                    let Ok(at) = self.segments.binary_search(&membership.segment) else { continue };
+                    for waiting in self.waiting.get(at) {
+                        if membership.confidence >= waiting.confidence_min {
+                            bits::insert(conjunctions, waiting.conjunction);
+                        }
+                    }
+                }
+            }
+        }
+        let [a, b, c, d] = core::array::from_fn(|at| self.attributes[at].of(facts(context)[at]));
+        for ((((word, a), b), c), d) in conjunctions.iter_mut().zip(a).zip(b).zip(c).zip(d) {
+            *word &= a & b & c & d;
+        }
+    }
+
+    /// Finds the campaigns that `person` and an impression of these `sizes` match, after [`Self::prepare`].
+    pub(crate) fn find(&self, sizes: &[Size], person: &Person<'_>, matches: &mut Matches) {
+        bits::reset(&mut matches.met, self.campaigns);
+        bits::reset(&mut matches.assumed, self.campaigns);
+        matches.sizes.clear();
+        matches.sizes.extend(sizes.iter().filter_map(|size| self.sizes.place(&Fact::Size(*size))));
+        for (at, word) in matches.conjunctions.iter().enumerate().filter(|(_, word)| **word != 0) {
+            let fits = matches.sizes.iter().fold(0, |fits, size| fits | self.sizes.bitmaps[*size as usize][at]);
+            for conjunction in bits::ones(at, word & fits) {
+                let tail = self.tails[conjunction as usize];
+                if self.rest[tail.rest.range()].iter().all(|rest| self.holds(rest, sizes, person)) {
+                    let certain = person.is_known() || bits::contains(&self.contextual, conjunction);
+                    let found = if certain { &mut matches.met } else { &mut matches.assumed };
+                    self.slots[tail.slots.range()].iter().for_each(|slot| bits::insert(found, *slot));
+                }
+            }
+        }
+    }
+
+    fn holds(&self, rest: &Rest, sizes: &[Size], person: &Person<'_>) -> bool {
+        let is_there = |fact: &Fact| match *fact {
+            Fact::Size(size) => sizes.contains(&size),
+            Fact::Segment { segment, confidence_min } => person.is_in(segment, confidence_min).unwrap_or(rest.wanted),
+            _ => false,
+        };
+        self.facts[rest.facts.range()].iter().any(is_there) == rest.wanted
+    }
+}
+
+/// The facts of a request, by attribute.
+fn facts(context: &Context<'_>) -> [Option<Fact>; ATTRIBUTES] {
+    [
+        Some(Fact::Exchange(context.exchange)),
+        context.country.map(Fact::Country),
+        context.country.zip(context.region).map(|(country, region)| Fact::Region(country, region)),
+        Some(Fact::Device(context.device)),
+    ]
+}
+
+/// For each value of an attribute, the conjunctions that allow it.
+#[derive(Debug)]
+struct Attribute {
+    /// The values that any conjunction names, ascending.
+    named: Vec<Fact>,
+    /// In the order of `named`.
+    bitmaps: Vec<Vec<u64>>,
+    /// For a value that no conjunction names, or none.
+    other: Vec<u64>,
+}
+
+impl Attribute {
+    fn new<'a>(values: impl ExactSizeIterator<Item = &'a Values> + Clone) -> Self {
+        let named: BTreeSet<Fact> = values.clone().flat_map(Values::named).copied().collect();
+        let named: Vec<Fact> = named.into_iter().collect();
+        let mut other = vec![0; bits::words(values.len())];
+        for (conjunction, values) in (0..).zip(values.clone()) {
+            if values.allow_others() {
+                bits::insert(&mut other, conjunction);
+            }
+        }
+        // A value differs from those nobody names only in the conjunctions that name it.
+        let mut bitmaps = vec![other.clone(); named.len()];
+        for (conjunction, values) in (0..).zip(values) {
+            for fact in values.named() {
+                let bitmap = &mut bitmaps[named.partition_point(|named| named < fact)];
+                bitmap[conjunction as usize / 64] ^= 1 << (conjunction % 64);
+            }
+        }
+        Self { named, bitmaps, other }
+    }
+
+    fn place(&self, value: &Fact) -> Option<u32> {
+        self.named.binary_search(value).ok().map(|at| at as u32)
+    }
+
+    fn of(&self, value: Option<Fact>) -> &[u64] {
+        value.and_then(|value| self.place(&value)).map_or(&self.other, |at| &self.bitmaps[at as usize])
+    }
+}

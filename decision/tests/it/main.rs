@@ -1,0 +1,8 @@
+//! Decisions from outside: examples as text, and random ones against an independent oracle.
+
+mod examples;
+mod generator;
+mod language;
+mod oracle;
+mod properties;
+mod world;

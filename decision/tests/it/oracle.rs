@@ -1,0 +1,330 @@
+//! The rules of a decision once more, as plainly as they can be said: every campaign is asked every question, with
+//! arithmetic of its own. It shares the nouns with the code under test and nothing else.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use decision::campaign::{Campaign, CapSubject, Creative, PriceRule, Variant, WhenAudienceUnknown};
+use decision::ids::{CampaignId, Currency, PersonKey, SegmentId};
+use decision::outcome::{Arm, NoBidReason};
+use decision::profile::CapScope;
+use decision::targeting::{Fact, Targeting};
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+use crate::world::{Ask, Imp, Made, Outcome, World};
+
+/// What comes of every opportunity, and by opportunity why each campaign that does not win does not.
+pub(crate) fn decide(world: &World, ask: &Ask) -> (Vec<Outcome>, Vec<BTreeMap<CampaignId, NoBidReason>>) {
+    let mut table = Table { world, ask, money: world.money.clone(), bids: Vec::new() };
+    (0..ask.imps.len()).map(|imp| table.decide(imp)).unzip()
+}
+
+/// What changes from one opportunity of a request to the next: money and the bids already made.
+struct Table<'a> {
+    world: &'a World,
+    ask: &'a Ask,
+    money: BTreeMap<CampaignId, i64>,
+    bids: Vec<(u32, u32)>,
+}
+
+const BILLION: i128 = 1_000_000_000;
+
+impl Table<'_> {
+    /// What a unit of a currency is worth in billionths of a US dollar.
+    fn dollars(&self, currency: Currency) -> Option<i128> {
+        if currency.as_str() == "USD" {
+            return Some(BILLION);
+        }
+        self.world.rates.iter().rev().find(|(known, _)| *known == currency).map(|(_, rate)| i128::from(rate.get()))
+    }
+
+    fn decide(&mut self, imp: usize) -> (Outcome, BTreeMap<CampaignId, NoBidReason>) {
+        let offer = &self.ask.imps[imp];
+        let currency = self.ask.currencies.iter().copied().find(|currency| self.dollars(*currency).is_some());
+        let impossible = if offer.sizes.is_empty() {
+            Some(NoBidReason::NoBanner)
+        } else if offer.private_auction {
+            Some(NoBidReason::PrivateAuction)
+        } else if currency.is_none() {
+            Some(NoBidReason::Currency)
+        } else if offer.floor_currency.and_then(|currency| self.dollars(currency)).is_none() {
+            Some(NoBidReason::FloorCurrency)
+        } else {
+            None
+        };
+        if let Some(reason) = impossible {
+            let reasons = self.world.campaigns.iter().map(|campaign| (campaign.id, reason)).collect();
+            return (Outcome { decision: Err(reason), ghosts: Vec::new(), eligible: BTreeSet::new() }, reasons);
+        }
+        self.choose(imp, currency.unwrap())
+    }
+
+    fn choose(&mut self, imp: usize, currency: Currency) -> (Outcome, BTreeMap<CampaignId, NoBidReason>) {
+        let mut reasons = BTreeMap::new();
+        let mut closest = NoBidReason::NoEligibleCampaign;
+        let mut offers = Vec::new();
+        for campaign in &self.world.campaigns {
+            match self.offer(campaign, imp, currency) {
+                Ok(made) => offers.push(made),
+                Err(reason) => {
+                    reasons.insert(campaign.id, reason);
+                    let fits = |creative: &Creative| self.ask.imps[imp].sizes.contains(&creative.size);
+                    if self.might_be_met(campaign, imp) && campaign.creatives.iter().any(fits) {
+                        closest = closest.max(reason);
+                    }
+                }
+            }
+        }
+        let lot = |made: &Made| xxh3_64_with_seed(&made.campaign.to_le_bytes(), self.ask.seed);
+        offers.sort_by_key(|made| (-made.price, lot(made), made.campaign));
+        let eligible = offers.iter().map(|made| CampaignId(made.campaign)).collect();
+        let mut ghosts = Vec::new();
+        let mut bid = None;
+        let mut first = None;
+        for made in offers {
+            let money = self.money.entry(CampaignId(made.campaign)).or_default();
+            let reason = if bid.is_some() {
+                NoBidReason::Outbid
+            } else if made.arm == Arm::HeldOut {
+                ghosts.push(made.clone());
+                NoBidReason::HeldOut
+            } else if *money < made.campaign_price {
+                NoBidReason::NoLease
+            } else {
+                *money -= made.campaign_price;
+                self.bids.push((made.campaign, made.creative));
+                bid = Some(made);
+                continue;
+            };
+            reasons.insert(CampaignId(made.campaign), reason);
+            first = first.or(Some(reason));
+        }
+        (Outcome { decision: bid.ok_or(first.unwrap_or(closest)), ghosts, eligible }, reasons)
+    }
+
+    fn offer(&self, campaign: &Campaign, imp: usize, currency: Currency) -> Result<Made, NoBidReason> {
+        let (Some(from), Some(to)) = (self.dollars(campaign.advertiser.currency), self.dollars(currency)) else {
+            return Err(NoBidReason::Currency);
+        };
+        if self.world.stopped.contains(&campaign.id) {
+            return Err(NoBidReason::Stopped);
+        }
+        if self.ask.now < campaign.flight.from || self.ask.now >= campaign.flight.until {
+            return Err(NoBidReason::NotInFlight);
+        }
+        if !self.might_be_met(campaign, imp) {
+            return Err(NoBidReason::Targeting);
+        }
+        if self.ask.person.is_none() {
+            let contextual = self.holds(&campaign.targeting, imp, &|_, _| false);
+            let needs = !contextual || !campaign.caps.is_empty();
+            let bids_anyway = campaign.when_audience_unknown == WhenAudienceUnknown::Bid;
+            if excludes(&campaign.targeting, false) || (needs && !bids_anyway) {
+                return Err(NoBidReason::AudienceUnknown);
+            }
+        }
+        self.blocked(campaign)?;
+        let offer = &self.ask.imps[imp];
+        let (creative, variant) = self.creative(campaign, imp, offer)?;
+        let (campaign_price, segment) = self.price(campaign).ok_or(NoBidReason::NoPrice)?;
+        let rate = from * BILLION / to;
+        let price = i128::from(campaign_price) * rate / BILLION;
+        // In dollars, so that nothing is rounded.
+        let floor_dollars = i128::from(offer.floor.get()) * self.dollars(offer.floor_currency.unwrap()).unwrap();
+        if price <= 0 || price * to < floor_dollars {
+            return Err(NoBidReason::BelowFloor);
+        }
+        let caps = campaign.caps.iter().map(|cap| {
+            let scope = match cap.scope {
+                CapSubject::Campaign => CapScope::Campaign(campaign.id),
+                CapSubject::EachCreative => CapScope::Creative(creative.id),
+            };
+            (self.count(scope, cap.window_s), u32::from(cap.count))
+        });
+        Ok(Made {
+            campaign: campaign.id.0,
+            creative: creative.id.0,
+            variant: variant.id.0,
+            size: creative.size,
+            price: price as i64,
+            currency,
+            rate: rate as i64,
+            campaign_price,
+            segment: segment.map(|segment| segment.0),
+            arm: self.arm(campaign),
+            caps: caps.collect(),
+        })
+    }
+
+    fn is_in(&self, segment: SegmentId, confidence_min: u8) -> bool {
+        let now = self.ask.now.0.div_euclid(1_000_000);
+        self.ask.person.as_ref().is_some_and(|person| {
+            let mut memberships = person.memberships.iter();
+            memberships.any(|m| m.segment == segment && i64::from(m.until.0) > now && m.confidence >= confidence_min)
+        })
+    }
+
+    /// Whether targeting is true, or for an unknown person would be if memberships were as the campaign wants them.
+    fn might_be_met(&self, campaign: &Campaign, imp: usize) -> bool {
+        match self.ask.person {
+            Some(_) => {
+                self.holds(&campaign.targeting, imp, &|segment, confidence_min| self.is_in(segment, confidence_min))
+            }
+            None => self.hoped(&campaign.targeting, imp, true),
+        }
+    }
+
+    fn holds(&self, targeting: &Targeting, imp: usize, is_in: &dyn Fn(SegmentId, u8) -> bool) -> bool {
+        match targeting {
+            Targeting::All(parts) => parts.iter().all(|part| self.holds(part, imp, is_in)),
+            Targeting::Any(parts) => parts.iter().any(|part| self.holds(part, imp, is_in)),
+            Targeting::None(parts) => !parts.iter().any(|part| self.holds(part, imp, is_in)),
+            Targeting::Is(fact) => self.fact(fact, imp, is_in),
+        }
+    }
+
+    /// As [`Self::holds`], with each segment there where that helps and absent where that helps.
+    fn hoped(&self, targeting: &Targeting, imp: usize, helps: bool) -> bool {
+        match targeting {
+            Targeting::All(parts) => parts.iter().all(|part| self.hoped(part, imp, helps)),
+            Targeting::Any(parts) => parts.iter().any(|part| self.hoped(part, imp, helps)),
+            Targeting::None(parts) => !parts.iter().any(|part| self.hoped(part, imp, !helps)),
+            Targeting::Is(fact) => self.fact(fact, imp, &|_, _| helps),
+        }
+    }
+
+    fn fact(&self, fact: &Fact, imp: usize, is_in: &dyn Fn(SegmentId, u8) -> bool) -> bool {
+        let ask = self.ask;
+        match *fact {
+            Fact::Segment { segment, confidence_min } => is_in(segment, confidence_min),
+            Fact::Exchange(exchange) => exchange == ask.exchange,
+            Fact::Country(country) => Some(country) == ask.country,
+            Fact::Region(country, region) => Some(country) == ask.country && Some(region) == ask.region,
+            Fact::Device(device) => device == ask.device,
+            Fact::Size(size) => ask.imps[imp].sizes.iter().any(|there| there.w == size.w && there.h == size.h),
+        }
+    }
+
+    fn blocked(&self, campaign: &Campaign) -> Result<(), NoBidReason> {
+        let domain = campaign.advertiser.domain.to_lowercase();
+        for blocked in self.ask.blocked_domains.iter().map(|name| name.to_lowercase()) {
+            if domain == blocked || domain.ends_with(&format!(".{blocked}")) {
+                return Err(NoBidReason::BlockedDomain);
+            }
+        }
+        for category in campaign.advertiser.categories.iter().map(|name| name.to_lowercase()) {
+            for blocked in self.ask.blocked_categories.iter().map(|name| name.to_lowercase()) {
+                if category == blocked || category.starts_with(&format!("{blocked}-")) {
+                    return Err(NoBidReason::BlockedCategory);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn creative<'c>(
+        &self,
+        campaign: &'c Campaign,
+        imp: usize,
+        offer: &Imp,
+    ) -> Result<(&'c Creative, &'c Variant), NoBidReason> {
+        let lot = xxh3_64_with_seed(&campaign.id.0.to_le_bytes(), self.ask.seed);
+        let mut rotated: Vec<&Creative> = campaign.creatives.iter().collect();
+        let count = rotated.len();
+        rotated.rotate_left((lot % count as u64) as usize);
+        rotated.rotate_left(imp % count);
+        rotated.retain(|creative| offer.sizes.contains(&creative.size));
+        if rotated.is_empty() {
+            return Err(NoBidReason::NoCreativeOfSize);
+        }
+        let usable = |creative: &'c Creative| -> Vec<&'c Variant> {
+            let insecure = |variant: &Variant| variant.markup.to_lowercase().contains("http://");
+            creative.variants.iter().filter(|variant| !offer.secure || !insecure(variant)).collect()
+        };
+        rotated.retain(|creative| !usable(creative).is_empty());
+        if rotated.is_empty() {
+            return Err(NoBidReason::NotSecure);
+        }
+        let for_person = |creative: &'c Creative| -> Option<&'c Variant> {
+            let variants = usable(creative);
+            let own = variants.iter().find(|variant| variant.segments.iter().any(|segment| self.is_in(*segment, 0)));
+            own.or(variants.iter().find(|variant| variant.segments.is_empty())).copied()
+        };
+        rotated.retain(|creative| for_person(creative).is_some());
+        if rotated.is_empty() {
+            return Err(NoBidReason::NoVariant);
+        }
+        let reached = |subject, scope| {
+            let mut caps = campaign.caps.iter().filter(|cap| cap.scope == subject);
+            caps.any(|cap| self.count(scope, cap.window_s) >= u32::from(cap.count))
+        };
+        if reached(CapSubject::Campaign, CapScope::Campaign(campaign.id)) {
+            return Err(NoBidReason::CampaignCap);
+        }
+        rotated.retain(|creative| !reached(CapSubject::EachCreative, CapScope::Creative(creative.id)));
+        let creative = rotated.first().ok_or(NoBidReason::CreativeCap)?;
+        Ok((creative, for_person(creative).unwrap()))
+    }
+
+    /// Impressions in the window, bids of this request included.
+    fn count(&self, scope: CapScope, window_s: u32) -> u32 {
+        let now = self.ask.now.0.div_euclid(1_000_000);
+        let impressions = self.ask.person.iter().flat_map(|person| &person.impressions);
+        let seen = impressions.filter(|i| i.scope == scope && i64::from(i.at.0) > now - i64::from(window_s)).count();
+        let bids = self.bids.iter().filter(|(campaign, creative)| match scope {
+            CapScope::Campaign(id) => id.0 == *campaign,
+            CapScope::Creative(id) => id.0 == *creative,
+        });
+        (seen + bids.count()) as u32
+    }
+
+    /// The price in the campaign's currency, and the segment that set it.
+    fn price(&self, campaign: &Campaign) -> Option<(i64, Option<SegmentId>)> {
+        let strategy = &campaign.strategy;
+        let default = strategy.default_cpm.map(|cpm| cpm.get());
+        let (mut price, mut segment) = (default, None);
+        for rule in &strategy.segments {
+            if self.is_in(rule.segment, 0) {
+                segment = Some(rule.segment);
+                price = match rule.price {
+                    PriceRule::Fixed(cpm) => Some(cpm.get()),
+                    PriceRule::Multiplier(ppm) => {
+                        default.map(|cpm| (i128::from(cpm) * i128::from(ppm) / 1_000_000) as i64)
+                    }
+                };
+                if let (Some(cpm), Some(min)) = (price, rule.min_cpm) {
+                    price = Some(cpm.max(min.get()));
+                }
+                if let (Some(cpm), Some(max)) = (price, rule.max_cpm) {
+                    price = Some(cpm.min(max.get()));
+                }
+                break;
+            }
+        }
+        price.map(|cpm| (cpm.max(strategy.min_cpm.get()).min(strategy.max_cpm.get()), segment))
+    }
+
+    fn arm(&self, campaign: &Campaign) -> Arm {
+        let key = self.ask.person.as_ref().map(|person| person.key).unwrap_or_default();
+        let Some(experiment) = &campaign.experiment else { return Arm::None };
+        if key == PersonKey::default() {
+            return Arm::None;
+        }
+        let salted = [&experiment.salt.to_le_bytes()[..], &key.0].concat();
+        let hash = xxh3_64_with_seed(&salted, u64::from_be_bytes(*b"vernier1"));
+        // hash / 2^64 < ppm / 10^6, without a division.
+        if u128::from(hash) * 1_000_000 < (u128::from(experiment.holdout_ppm) << 64) {
+            Arm::HeldOut
+        } else {
+            Arm::Treated
+        }
+    }
+}
+
+/// Whether a segment stands under an odd number of `None`s.
+fn excludes(targeting: &Targeting, odd: bool) -> bool {
+    match targeting {
+        Targeting::All(parts) | Targeting::Any(parts) => parts.iter().any(|part| excludes(part, odd)),
+        Targeting::None(parts) => parts.iter().any(|part| excludes(part, !odd)),
+        Targeting::Is(fact) => odd && matches!(fact, Fact::Segment { .. }),
+    }
+}

@@ -1,0 +1,237 @@
+//! Streams in files of this machine: one directory a stream, in it segment files of checksummed batches.
+//!
+//! One thread a stream writes (group commit): telemetry never stands in line before a notice. [`disk`] is what the
+//! files ask of the operating system, [`frame`] the bytes, [`store`] writing and recovery, [`cursor`] reading.
+
+use std::fs::{File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use tokio::sync::{oneshot, watch};
+
+use crate::appending::Appending;
+use crate::error::{AppendError, Failure, OpenError};
+use crate::limits::{GROUP_BYTES_MAX, RETENTION_BYTES, SEGMENT_BYTES, TELEMETRY_SYNC_INTERVAL};
+use crate::stream::{Class, KeyValue, Offset, Stream};
+use cursor::Cursor;
+use disk::Directory;
+use queue::{Pending, Queue};
+use store::{Bounds, Store};
+use writer::{Over, View, Writer};
+
+mod cursor;
+mod directory;
+mod disk;
+mod frame;
+mod frames;
+mod queue;
+mod segment;
+mod store;
+mod tail;
+mod writer;
+
+#[cfg(test)]
+mod simulation;
+
+pub use directory::read_directory;
+pub use tail::LocalTail;
+
+/// Where a local log lives and how much it keeps.
+#[derive(Clone, Debug)]
+pub struct LocalOptions {
+    /// The directory. It is created where it is missing.
+    pub dir: PathBuf,
+    /// A segment file that would grow above this many bytes is followed by a new one.
+    pub segment_bytes: u64,
+    /// How much of each telemetry stream is kept at least, in bytes: the oldest segment goes once those after it hold
+    /// as much. Of money everything is kept.
+    pub retention_bytes: u64,
+    /// How long telemetry is gathered before it is written and synced. A crash loses that much of it.
+    pub telemetry_sync_interval: Duration,
+}
+
+impl LocalOptions {
+    /// The usual ones, in `dir`.
+    pub fn new(dir: impl Into<PathBuf>) -> Self {
+        Self { dir: dir.into(), ..Self::default() }
+    }
+}
+
+impl Default for LocalOptions {
+    /// In the directory `vernier-data/events`.
+    fn default() -> Self {
+        Self {
+            dir: PathBuf::from("vernier-data/events"),
+            segment_bytes: SEGMENT_BYTES,
+            retention_bytes: RETENTION_BYTES,
+            telemetry_sync_interval: TELEMETRY_SYNC_INTERVAL,
+        }
+    }
+}
+
+/// The streams of one process in files of one directory. Clones share everything; when the last one goes, the log is
+/// closed.
+#[derive(Clone, Debug)]
+pub struct LocalLog(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    /// In the order of [`Stream::ALL`].
+    channels: Vec<Channel>,
+    running: Mutex<Option<Running>>,
+}
+
+/// What other threads see of a stream.
+struct Channel {
+    stream: Stream,
+    disk: Directory,
+    queue: Arc<Queue>,
+    view: watch::Receiver<View>,
+    dropped: AtomicU64,
+}
+
+#[derive(Debug)]
+struct Running {
+    writers: Vec<JoinHandle<()>>,
+    /// Held until the writers are gone.
+    _lock: File,
+}
+
+impl LocalLog {
+    /// Opens the log in `options.dir` and recovers what a crash left; blocks until then.
+    ///
+    /// # Errors
+    /// Another process has it open; or damage that no crash explains, with the file and the byte; or the disk does not
+    /// work.
+    pub fn open(options: LocalOptions) -> Result<Self, OpenError> {
+        let unusable = |path: &Path| {
+            let path = path.to_owned();
+            move |source| OpenError::Io { path, source }
+        };
+        Directory::create_all(&options.dir).map_err(unusable(&options.dir))?;
+        let lock = lock(&options.dir)?;
+        let mut channels = Vec::with_capacity(Stream::ALL.len());
+        let mut ready = Vec::with_capacity(Stream::ALL.len());
+        for stream in Stream::ALL {
+            let path = options.dir.join(stream.name());
+            let disk = Directory::create_all(&path).map_err(unusable(&path))?;
+            let (retention, linger) = match stream.class() {
+                Class::Money => (None, Duration::ZERO),
+                Class::Telemetry => (Some(options.retention_bytes), options.telemetry_sync_interval),
+            };
+            let bounds = Bounds { segment: options.segment_bytes, group: GROUP_BYTES_MAX as u64, retention };
+            let store = Store::open(disk.clone(), bounds)?;
+            let queue = Arc::new(Queue::new());
+            let (view, seen) = watch::channel(View { start: store.start(), end: store.end(), over: None });
+            ready.push(Writer { stream, store, queue: queue.clone(), view, linger });
+            channels.push(Channel { stream, disk, queue, view: seen, dropped: AtomicU64::new(0) });
+        }
+        // Only now, when nothing refuses to start any more.
+        let log = Self(Arc::new(Inner { channels, running: Mutex::new(None) }));
+        let mut running = Running { writers: Vec::with_capacity(ready.len()), _lock: lock };
+        for writer in ready {
+            let thread = thread::Builder::new().name(format!("log-{}", writer.stream));
+            running.writers.push(thread.spawn(move || writer.run()).map_err(unusable(&options.dir))?);
+        }
+        *log.0.running.lock().unwrap_or_else(PoisonError::into_inner) = Some(running);
+        Ok(log)
+    }
+
+    pub(crate) fn append_all(&self, stream: Stream, records: Vec<KeyValue>) -> Appending {
+        let (sender, answer) = oneshot::channel();
+        let queued = Pending::new(records, Some(sender)).and_then(|pending| self.channel(stream).queue.push(pending));
+        match queued {
+            Ok(()) => Appending::queued(stream, answer),
+            Err(error) => Appending::refused(error),
+        }
+    }
+
+    pub(crate) fn offer(&self, stream: Stream, key: Vec<u8>, value: Vec<u8>) -> bool {
+        let channel = self.channel(stream);
+        let queued = Pending::new(vec![(key, value)], None).and_then(|pending| channel.queue.push(pending));
+        if queued.is_err() {
+            channel.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+        queued.is_ok()
+    }
+
+    pub(crate) fn dropped(&self, stream: Stream) -> u64 {
+        self.channel(stream).dropped.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn end(&self, stream: Stream) -> Offset {
+        self.channel(stream).view.borrow().end
+    }
+
+    pub(crate) fn start(&self, stream: Stream) -> Offset {
+        self.channel(stream).view.borrow().start
+    }
+
+    pub(crate) fn read_from(&self, stream: Stream, offset: Offset) -> LocalTail {
+        let channel = self.channel(stream);
+        LocalTail::new(Cursor::new(channel.disk.clone(), offset), channel.view.clone())
+    }
+
+    pub(crate) fn health(&self) -> Result<(), Failure> {
+        self.0.channels.iter().try_for_each(|channel| match &channel.view.borrow().over {
+            Some(Over::Failed(failure)) => Err(failure.clone()),
+            Some(Over::Closed) | None => Ok(()),
+        })
+    }
+
+    pub(crate) fn close(self) {
+        self.0.close();
+    }
+
+    fn channel(&self, stream: Stream) -> &Channel {
+        &self.0.channels[stream as usize]
+    }
+}
+
+impl Inner {
+    /// Ends the writers once what waits is written, and unlocks the directory.
+    fn close(&self) {
+        self.channels.iter().for_each(|channel| channel.queue.refuse(AppendError::Closed));
+        // Held while the writers end, so that whoever closes a second time returns no earlier.
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        for writer in running.take().into_iter().flat_map(|running| running.writers) {
+            if writer.join().is_err() {
+                tracing::error!("a writer of the log panicked");
+            }
+        }
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl std::fmt::Debug for Channel {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Channel").field("stream", &self.stream).field("view", &*self.view.borrow()).finish()
+    }
+}
+
+/// Takes the directory for this process, until the file is dropped or the process ends.
+fn lock(dir: &Path) -> Result<File, OpenError> {
+    let path = dir.join("lock");
+    let file = File::create(&path).map_err(|source| OpenError::Io { path: path.clone(), source })?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(OpenError::InUse { dir: dir.to_owned() }),
+        Err(TryLockError::Error(source)) => Err(OpenError::Io { path, source }),
+    }
+}
+
+/// A stream's files without a lock, for those who only read.
+fn stream_directory(dir: &Path, stream: Stream) -> io::Result<Directory> {
+    let path = dir.join(stream.name());
+    std::fs::metadata(&path).map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))?;
+    Ok(Directory(path))
+}

@@ -1,0 +1,145 @@
+//! What only the files of the local log do.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use event_log::{EventLog, LocalLog, LocalOptions, Offset, OpenError, ReadError, Record, Stream, read_directory};
+
+fn open(dir: &Path) -> EventLog {
+    LocalLog::open(LocalOptions::new(dir)).unwrap().into()
+}
+
+/// Appends one record a group, each with its number as its value.
+fn append(log: &EventLog, stream: Stream, numbers: std::ops::Range<u8>) {
+    for number in numbers {
+        log.append(stream, "key", [number]).wait().unwrap();
+    }
+}
+
+fn cat(dir: &Path, stream: Stream, from: u64) -> Vec<Record> {
+    read_directory(dir, stream, Offset(from)).unwrap().map(|record| record.unwrap()).collect()
+}
+
+fn segments(dir: &Path, stream: Stream) -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> =
+        fs::read_dir(dir.join(stream.name())).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn a_directory_belongs_to_one_process() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = open(dir.path());
+    let clone = log.clone();
+    let refused = LocalLog::open(LocalOptions::new(dir.path())).unwrap_err();
+    assert!(matches!(&refused, OpenError::InUse { dir: named } if named == dir.path()));
+    let message = refused.to_string();
+    assert!(message.contains(dir.path().to_str().unwrap()) && message.contains("Kafka"), "{message}");
+    drop(log);
+    assert!(LocalLog::open(LocalOptions::new(dir.path())).is_err(), "a clone still has it");
+    let answer = clone.append(Stream::Notices, "k", "v");
+    drop(clone);
+    assert_eq!(answer.wait(), Ok(Offset(0)), "the last clone writes what waits");
+    open(dir.path()).close();
+}
+
+#[test]
+fn missing_directories_are_created() {
+    let dir = tempfile::tempdir().unwrap();
+    let deep = dir.path().join("a/b/c");
+    append(&open(&deep), Stream::Notices, 0..1);
+    assert_eq!(cat(&deep, Stream::Notices, 0).len(), 1);
+}
+
+#[test]
+fn telemetry_keeps_its_last_segments_and_money_all() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = LocalOptions { segment_bytes: 100, retention_bytes: 300, ..LocalOptions::new(dir.path()) };
+    let log: EventLog =
+        LocalLog::open(LocalOptions { telemetry_sync_interval: Default::default(), ..options }).unwrap().into();
+    let mut slow = log.read_from(Stream::Bids, Offset(0));
+    // Frames of 33 bytes: three a segment.
+    for stream in [Stream::Bids, Stream::Notices] {
+        append(&log, stream, 0..30);
+    }
+    assert_eq!((log.start(Stream::Notices), log.end(Stream::Notices)), (Offset(0), Offset(30)));
+    assert_eq!((log.start(Stream::Bids), log.end(Stream::Bids)), (Offset(18), Offset(30)));
+    let trimmed = slow.next_blocking();
+    assert!(matches!(trimmed, Err(ReadError::Trimmed { asked: Offset(0), start: Offset(18) })), "{trimmed:?}");
+    assert_eq!(log.read_from(Stream::Bids, Offset(18)).next_blocking().unwrap()[0].value, [18]);
+    log.close();
+    assert_eq!(cat(dir.path(), Stream::Bids, 0)[0].offset, Offset(18));
+    assert_eq!((segments(dir.path(), Stream::Bids).len(), segments(dir.path(), Stream::Notices).len()), (4, 10));
+}
+
+#[test]
+fn files_are_read_beside_a_running_log_and_to_the_last_whole_batch() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = LocalOptions { segment_bytes: 100, ..LocalOptions::new(dir.path()) };
+    let log: EventLog = LocalLog::open(options).unwrap().into();
+    append(&log, Stream::Notices, 0..10);
+    assert_eq!(cat(dir.path(), Stream::Notices, 0).len(), 10);
+    assert_eq!(cat(dir.path(), Stream::Notices, 7)[0].value, [7]);
+    assert_eq!(cat(dir.path(), Stream::Notices, 10), []);
+    assert_eq!(cat(dir.path(), Stream::Leases, 0), []);
+    // An iterator goes on where the log went on in the meantime.
+    let mut records = read_directory(dir.path(), Stream::Notices, Offset(9)).unwrap();
+    append(&log, Stream::Notices, 10..20);
+    assert_eq!(
+        records.by_ref().map(|record| record.unwrap().offset.0).collect::<Vec<_>>(),
+        (9..20).collect::<Vec<_>>()
+    );
+    log.close();
+    let last = segments(dir.path(), Stream::Notices).pop().unwrap();
+    let whole = fs::read(&last).unwrap();
+    for torn in 1..33 {
+        fs::write(&last, &whole[..whole.len() - torn]).unwrap();
+        assert_eq!(cat(dir.path(), Stream::Notices, 0).len(), 19);
+    }
+    let log = open(dir.path());
+    assert_eq!(log.end(Stream::Notices), Offset(19));
+    append(&log, Stream::Notices, 19..20);
+    assert_eq!(cat(dir.path(), Stream::Notices, 0).len(), 20);
+}
+
+#[test]
+fn damage_is_refused_by_file_and_byte() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = LocalOptions { segment_bytes: 100, ..LocalOptions::new(dir.path()) };
+    let log: EventLog = LocalLog::open(options.clone()).unwrap().into();
+    append(&log, Stream::Leases, 0..10);
+    let second = &segments(dir.path(), Stream::Leases)[1];
+    let mut bytes = fs::read(second).unwrap();
+    bytes[40] ^= 1;
+    fs::write(second, bytes).unwrap();
+    let named = format!("{}: byte 33: acknowledged records are damaged", second.display());
+
+    let mut tail = log.read_from(Stream::Leases, Offset(0));
+    assert_eq!(tail.next_blocking().unwrap().len(), 3);
+    assert_eq!(tail.next_blocking().unwrap().len(), 1, "what is whole is handed over first");
+    assert_eq!(tail.next_blocking().unwrap_err().to_string(), named);
+    assert_eq!(tail.offset(), Offset(4));
+    let read = read_directory(dir.path(), Stream::Leases, Offset(0)).unwrap();
+    let read: Vec<Result<Record, ReadError>> = read.collect();
+    assert_eq!(read.iter().filter(|record| record.is_ok()).count(), 4);
+    assert_eq!(read.last().unwrap().as_ref().unwrap_err().to_string(), named);
+    log.close();
+    assert_eq!(LocalLog::open(options).unwrap_err().to_string(), named);
+}
+
+#[test]
+fn there_is_nothing_to_read_where_no_log_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let Err(ReadError::Io(error)) = read_directory(dir.path(), Stream::Bids, Offset(0)).map(drop) else {
+        panic!("it was read")
+    };
+    assert!(error.to_string().contains(dir.path().join("bids").to_str().unwrap()), "{error}");
+}
+
+#[test]
+#[should_panic(expected = "notices is not telemetry")]
+fn money_is_never_offered() {
+    let dir = tempfile::tempdir().unwrap();
+    open(dir.path()).offer(Stream::Notices, "k", "v");
+}

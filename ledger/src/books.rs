@@ -1,0 +1,83 @@
+//! What others may know of the books: copies, made when asked for.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use decision::ids::{AdvertiserId, CampaignId, Currency};
+use decision::money::Nanos;
+use decision::time::Micros;
+
+use crate::ledger::{Ledger, Sums};
+use crate::tally::Tally;
+
+/// A look at the books. All sums since the journal began, unless they say otherwise.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Books {
+    /// The last journal entry that is in.
+    pub sequence: u64,
+    /// The writer's epoch.
+    pub epoch: u64,
+    /// Leases that were granted and not closed.
+    pub open_leases: usize,
+    /// Impressions that are remembered, so that no notice is taken twice.
+    pub impressions_remembered: usize,
+    /// Every campaign that was published or charged, by ascending number.
+    pub campaigns: Vec<CampaignBooks>,
+    /// What became of notices, and what was odd.
+    pub tally: Tally,
+}
+
+/// Money of one campaign, in nanos of its currency.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CampaignBooks {
+    /// Its number.
+    pub campaign: CampaignId,
+    /// Its name; empty where it was never published.
+    pub name: String,
+    /// Who pays.
+    pub advertiser: AdvertiserId,
+    /// Its currency; `None` where it was never published.
+    pub currency: Option<Currency>,
+    /// Whether it gets no grants until it is published again.
+    pub stopped: bool,
+    /// The most it may spend in one UTC day.
+    pub daily_budget: Nanos,
+    /// The most it may spend in all.
+    pub total_budget: Nanos,
+    /// Booked on the UTC day of the look.
+    pub spent_today: i128,
+    /// Its sums.
+    pub sums: Sums,
+}
+
+/// A way to the books for those who do not keep them. Clones look at the same books.
+#[derive(Clone, Debug, Default)]
+pub struct LedgerHandle(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    ledger: Mutex<Option<Ledger>>,
+    caught_up: AtomicBool,
+}
+
+impl LedgerHandle {
+    /// Whether the books were rebuilt and every input that was there at some moment since is in.
+    pub fn caught_up(&self) -> bool {
+        self.0.caught_up.load(Ordering::Acquire)
+    }
+
+    /// A look at the books on the UTC day of `now`. Empty until they are rebuilt.
+    pub fn books(&self, now: Micros) -> Books {
+        self.lock().as_ref().map(|ledger| ledger.books(now)).unwrap_or_default()
+    }
+
+    pub(crate) fn set_caught_up(&self) {
+        self.0.caught_up.store(true, Ordering::Release);
+    }
+
+    /// The books themselves. If their service panicked nobody changes them any more, and an operator wants to see them
+    /// as they were.
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Option<Ledger>> {
+        self.0.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

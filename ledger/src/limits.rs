@@ -1,0 +1,40 @@
+//! Every bound of the ledger, in one place, related by compile-time assertions. Changing one is a design decision.
+
+/// How long a node may bid on a lease, in seconds. Long enough that bidding outlives a restart of the ledger, short
+/// enough that a dead node, or one that hears nothing of a stop, does not spend for long.
+pub const LEASE_S: u32 = 30;
+
+/// How long after its end a lease waits for billing notices, in seconds. OpenRTB 2.6, section 7.2, names 30 minutes
+/// and "longer" between auction and billing; twice that. Later notices are still booked, but not to the lease.
+pub const BILLING_WINDOW_S: u32 = 60 * 60;
+
+/// How long past its token's end an impression is remembered, in seconds. Nodes take notices until a token ends by
+/// their own clocks, and those notices have to come in before the impression may be forgotten.
+pub const MEMORY_MARGIN_S: u32 = 10 * 60;
+
+/// Impressions are forgotten in groups whose tokens end within the same this many seconds.
+pub const MEMORY_GROUP_S: u32 = 60;
+
+/// A lease's number is its shard followed by this many bits of the journal sequence that granted it.
+pub const LEASE_SEQUENCE_BITS: u32 = 48;
+
+/// Bytes of records after which the next ones go into an append of their own.
+pub const APPEND_BYTES: usize = 4 * 1024 * 1024;
+
+/// Records at the end of a stream that are read first in search of the last one published; then twice as many.
+pub const LAST_PUBLISHED_RECORDS: u64 = 1_024;
+
+/// How long an append waits, in milliseconds, after the stream's queue was full.
+pub const OVERLOADED_PAUSE_MS: u64 = 20;
+
+/// Seconds between looks at whether time alone changes anything.
+pub const TICK_S: u64 = 1;
+
+// The node has ended its lease long before the ledger gives up on what is outstanding.
+const _: () = assert!(LEASE_S < BILLING_WINDOW_S);
+// Forgetting by groups must not forget much later than by impression.
+const _: () = assert!(MEMORY_GROUP_S <= MEMORY_MARGIN_S);
+// A tick more or less does not matter to a lease.
+const _: () = assert!(TICK_S < LEASE_S as u64);
+// An append may exceed its bound by one record, and every record has a frame.
+const _: () = assert!(2 * (APPEND_BYTES + event_log::limits::RECORD_BYTES_MAX) <= event_log::limits::BATCH_BYTES_MAX);

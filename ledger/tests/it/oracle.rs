@@ -1,0 +1,342 @@
+//! The books kept naively: everything that ever happened in lists, every sum added up anew, nothing forgotten.
+
+use ledger::{Effects, LedgerPolicy, Sums};
+use proto::wire::{
+    CampaignBudget, JournalEntry, LeaseAsk, LeaseRefusal, LeaseReturn, Notice, NoticeKind, OutcomeKind,
+    journal_entry::Input, lease_record::Event,
+};
+
+const DAY: i64 = 86_400_000_000;
+const SECOND: i64 = 1_000_000;
+
+/// What follows from an entry, as far as the oracle has an opinion on it.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Fact {
+    Outcome { kind: OutcomeKind, impression: Vec<u8>, charged: i64, late: bool, overdrawn: bool, above_bid: bool },
+    Grant { node: u64, campaign: u32, ask: u64, lease: u64, amount: i64, until: i64, refusal: LeaseRefusal },
+    Settled { node: u64, campaign: u32, lease: u64, charged: i64, impressions: Vec<Vec<u8>>, closed: bool },
+}
+
+/// The facts that the ledger published.
+pub(crate) fn facts(effects: &Effects) -> Vec<Fact> {
+    let outcomes = effects.outcomes.iter().map(|o| Fact::Outcome {
+        kind: o.kind(),
+        impression: o.impression.clone(),
+        charged: o.charged,
+        late: o.late,
+        overdrawn: o.overdrawn,
+        above_bid: o.above_bid,
+    });
+    let leases = effects.leases.iter().map(|record| match record.event.clone().unwrap() {
+        Event::Grant(g) => Fact::Grant {
+            node: g.node,
+            campaign: g.campaign,
+            ask: g.ask,
+            lease: g.lease,
+            amount: g.amount,
+            until: g.until,
+            refusal: g.refusal(),
+        },
+        Event::Settled(s) => Fact::Settled {
+            node: s.node,
+            campaign: s.campaign,
+            lease: s.lease,
+            charged: s.charged,
+            impressions: s.impressions,
+            closed: s.closed,
+        },
+        other => panic!("the ledger publishes no {other:?}"),
+    });
+    outcomes.chain(leases).collect()
+}
+
+pub(crate) struct Lent {
+    pub(crate) id: u64,
+    pub(crate) node: u64,
+    pub(crate) campaign: u32,
+    pub(crate) granted: i128,
+    returned: i128,
+    handed_back: bool,
+    closes_at: i64,
+    closed: bool,
+    told: bool,
+}
+
+pub(crate) struct Booking {
+    pub(crate) campaign: u32,
+    pub(crate) advertiser: u32,
+    pub(crate) day: i64,
+    pub(crate) amount: i128,
+    /// `None`: late.
+    pub(crate) lease: Option<u64>,
+    impression: Vec<u8>,
+    told: bool,
+}
+
+#[derive(Default)]
+pub(crate) struct Oracle {
+    now: i64,
+    epoch: u64,
+    policy: LedgerPolicy,
+    /// Every budget that was accepted, in order.
+    pub(crate) budgets: Vec<CampaignBudget>,
+    stopped: Vec<u32>,
+    pub(crate) leases: Vec<Lent>,
+    pub(crate) bookings: Vec<Booking>,
+    heard: Vec<(Vec<u8>, OutcomeKind)>,
+    asked: Vec<(u32, u64, u64, i64)>,
+    /// The latest moment such that impressions whose tokens ended before it are forgotten.
+    forgotten: i64,
+}
+
+impl Oracle {
+    /// What has to follow from the entry.
+    pub(crate) fn expect(&mut self, entry: &JournalEntry) -> Vec<Fact> {
+        if entry.epoch < self.epoch {
+            return Vec::new();
+        }
+        self.epoch = entry.epoch;
+        self.now = self.now.max(entry.at);
+        let mut facts = match entry.input.as_ref().unwrap() {
+            Input::Notice(notice) => self.notice(notice),
+            Input::Ask(ask) => self.ask(entry.sequence, ask),
+            Input::Return(back) => self.hand_back(back),
+            Input::Budget(budget) => self.budget(budget),
+            Input::Stop(stop) => {
+                self.stopped.push(stop.campaign);
+                Vec::new()
+            }
+            Input::Policy(p) => {
+                let (lease_s, billing_window_s, memory_margin_s) = (p.lease_s, p.billing_window_s, p.memory_margin_s);
+                self.policy = LedgerPolicy { lease_s, billing_window_s, memory_margin_s };
+                Vec::new()
+            }
+            Input::Tick(_) => self.tick(),
+        };
+        for at in 0..self.leases.len() {
+            let done = self.leases[at].handed_back && self.outstanding(&self.leases[at]) == 0;
+            self.leases[at].closed |= done;
+        }
+        if entry.settle {
+            facts.extend(self.settle());
+        }
+        facts
+    }
+
+    fn tick(&mut self) -> Vec<Fact> {
+        let now = self.now;
+        self.leases.iter_mut().filter(|lease| lease.closes_at <= now).for_each(|lease| lease.closed = true);
+        self.forgotten = self.forgotten.max(self.margin_ago().div_euclid(60 * SECOND) * 60 * SECOND);
+        Vec::new()
+    }
+
+    fn margin_ago(&self) -> i64 {
+        self.now - i64::from(self.policy.memory_margin_s) * SECOND
+    }
+
+    fn budget(&mut self, budget: &CampaignBudget) -> Vec<Fact> {
+        self.stopped.retain(|stopped| *stopped != budget.campaign);
+        self.budgets.push(budget.clone());
+        Vec::new()
+    }
+
+    fn budget_of(&self, campaign: u32) -> Option<&CampaignBudget> {
+        self.budgets.iter().rev().find(|budget| budget.campaign == campaign)
+    }
+
+    pub(crate) fn spent(&self, which: impl Fn(&Booking) -> bool) -> i128 {
+        self.bookings.iter().filter(|booking| which(booking)).map(|booking| booking.amount).sum()
+    }
+
+    fn charged(&self, lease: u64) -> i128 {
+        self.spent(|booking| booking.lease == Some(lease))
+    }
+
+    fn outstanding(&self, lease: &Lent) -> i128 {
+        if lease.closed { 0 } else { lease.granted - self.charged(lease.id) - lease.returned }
+    }
+
+    fn outstanding_of(&self, campaigns: impl Fn(u32) -> bool) -> i128 {
+        self.leases.iter().filter(|lease| campaigns(lease.campaign)).map(|lease| self.outstanding(lease)).sum()
+    }
+
+    /// The sums that the books of a campaign have to show.
+    pub(crate) fn sums(&self, campaign: u32) -> Sums {
+        let granted = self.leases.iter().filter(|lease| lease.campaign == campaign).map(|lease| lease.granted).sum();
+        let charged = self.spent(|booking| booking.campaign == campaign && booking.lease.is_some());
+        let late = self.spent(|booking| booking.campaign == campaign && booking.lease.is_none());
+        let outstanding = self.outstanding_of(|of| of == campaign);
+        let returned = granted - charged - outstanding;
+        Sums { granted, charged, returned, outstanding, late, spent: charged + late }
+    }
+
+    pub(crate) fn spent_today(&self, campaign: u32, day: i64) -> i128 {
+        self.spent(|booking| booking.campaign == campaign && booking.day == day)
+    }
+
+    fn ask(&mut self, sequence: u64, ask: &LeaseAsk) -> Vec<Fact> {
+        if ask.amount <= 0 {
+            return Vec::new();
+        }
+        let LeaseAsk { node, campaign, ask: number, amount } = *ask;
+        let known = self.budget_of(campaign).is_some() || self.bookings.iter().any(|b| b.campaign == campaign);
+        let since = self.margin_ago();
+        let same = |(c, n, _, at): &&(u32, u64, u64, i64)| (*c, *n) == (campaign, node) && *at > since;
+        if known && self.asked.iter().rev().find(same).is_some_and(|(_, _, last, _)| number <= *last) {
+            return Vec::new();
+        }
+        if known {
+            self.asked.push((campaign, node, number, self.now));
+        }
+        let (lease, amount, until, refusal) = match self.may_lend(campaign) {
+            Ok(most) => {
+                let budget = self.budget_of(campaign).unwrap();
+                let until = (self.now + i64::from(self.policy.lease_s) * SECOND).min(budget.until);
+                (sequence, most.min(i128::from(amount)), until, LeaseRefusal::None)
+            }
+            Err(refusal) => (0, 0, 0, refusal),
+        };
+        if lease > 0 {
+            let closes_at = until + i64::from(self.policy.billing_window_s) * SECOND;
+            let (returned, handed_back, closed, told) = (0, false, false, false);
+            let lent =
+                Lent { id: lease, node, campaign, granted: amount, returned, handed_back, closes_at, closed, told };
+            self.leases.push(lent);
+        }
+        vec![Fact::Grant { node, campaign, ask: number, lease, amount: amount as i64, until, refusal }]
+    }
+
+    fn may_lend(&self, campaign: u32) -> Result<i128, LeaseRefusal> {
+        let budget = self.budget_of(campaign).ok_or(LeaseRefusal::UnknownCampaign)?;
+        if self.stopped.contains(&campaign) {
+            return Err(LeaseRefusal::Stopped);
+        }
+        if !(budget.from..budget.until).contains(&self.now) {
+            return Err(LeaseRefusal::NotInFlight);
+        }
+        let today = self.now.div_euclid(DAY);
+        let out = self.outstanding_of(|of| of == campaign);
+        let total = i128::from(budget.total) - self.spent(|b| b.campaign == campaign) - out;
+        let daily = i128::from(budget.daily) - self.spent_today(campaign, today) - out;
+        let of_advertiser =
+            |campaign: u32| self.budget_of(campaign).is_some_and(|other| other.advertiser == budget.advertiser);
+        // The limit that came with whichever of the advertiser's campaigns was published last.
+        let newest = self.budgets.iter().rev().find(|other| other.advertiser == budget.advertiser).unwrap();
+        let advertiser = newest.advertiser_daily.map(|limit| {
+            i128::from(limit)
+                - self.spent(|b| b.advertiser == budget.advertiser && b.day == today)
+                - self.outstanding_of(of_advertiser)
+        });
+        match (total, daily, advertiser.unwrap_or(i128::MAX)) {
+            (total, ..) if total <= 0 => Err(LeaseRefusal::TotalBudget),
+            (_, daily, _) if daily <= 0 => Err(LeaseRefusal::DailyBudget),
+            (.., advertiser) if advertiser <= 0 => Err(LeaseRefusal::AdvertiserBudget),
+            (total, daily, advertiser) => Ok(total.min(daily).min(advertiser)),
+        }
+    }
+
+    fn hand_back(&mut self, back: &LeaseReturn) -> Vec<Fact> {
+        let place = self.leases.iter().position(|lease| {
+            (lease.id, lease.node, lease.campaign, lease.closed) == (back.lease, back.node, back.campaign, false)
+        });
+        if let Some(place) = place.filter(|_| back.amount >= 0) {
+            let most = self.leases[place].returned + self.outstanding(&self.leases[place]);
+            let lease = &mut self.leases[place];
+            lease.returned = lease.returned.max(i128::from(back.amount).min(most));
+            lease.handed_back = true;
+        }
+        Vec::new()
+    }
+
+    fn settle(&mut self) -> Vec<Fact> {
+        let mut facts = Vec::new();
+        for place in 0..self.leases.len() {
+            let lease = &self.leases[place];
+            let new = self.bookings.iter().filter(|b| b.lease == Some(lease.id) && !b.told);
+            let impressions: Vec<Vec<u8>> = new.map(|booking| booking.impression.clone()).collect();
+            if impressions.is_empty() && (!lease.closed || lease.told) {
+                continue;
+            }
+            let charged = self.charged(lease.id) as i64;
+            let Lent { id, node, campaign, closed, .. } = *lease;
+            facts.push(Fact::Settled { node, campaign, lease: id, charged, impressions, closed });
+            self.leases[place].told = closed;
+        }
+        self.bookings.iter_mut().for_each(|booking| booking.told = true);
+        facts
+    }
+
+    fn first_time(&mut self, impression: &[u8], kind: OutcomeKind) -> bool {
+        let new = !self.heard.iter().any(|(i, k)| i == impression && *k == kind);
+        if new {
+            self.heard.push((impression.to_vec(), kind));
+        }
+        new
+    }
+
+    fn notice(&mut self, notice: &Notice) -> Vec<Fact> {
+        let Some(sealed) = &notice.sealed else { return Vec::new() };
+        if notice.impression.len() != 16 || sealed.rate <= 0 || sealed.price < 0 {
+            return Vec::new();
+        }
+        let expired = notice.at > sealed.expires_at;
+        let forgotten = sealed.expires_at < self.forgotten;
+        let shown = |kind| {
+            let (impression, late, overdrawn, above_bid) = (notice.impression.clone(), false, false, false);
+            Fact::Outcome { kind, impression, charged: 0, late, overdrawn, above_bid }
+        };
+        let mut facts = Vec::new();
+        let event = match notice.kind() {
+            NoticeKind::Win => Some(OutcomeKind::Win),
+            NoticeKind::Loss => Some(OutcomeKind::Loss),
+            NoticeKind::View => Some(OutcomeKind::View),
+            NoticeKind::Click => Some(OutcomeKind::Click),
+            _ => None,
+        };
+        if let Some(kind) = event
+            && !expired
+            && !forgotten
+            && self.first_time(&notice.impression, kind)
+        {
+            facts.push(shown(kind));
+        }
+        let Some(price) = notice.price.filter(|price| notice.billable && *price >= 0) else { return facts };
+        let charged_before = self.bookings.iter().any(|booking| booking.impression == notice.impression);
+        if forgotten {
+            facts.push(shown(OutcomeKind::Expired));
+        } else if charged_before {
+            // Exchanges retry.
+        } else if expired {
+            if self.first_time(&notice.impression, OutcomeKind::Expired) {
+                facts.push(shown(OutcomeKind::Expired));
+            }
+        } else {
+            facts.push(self.book(notice, price));
+        }
+        facts
+    }
+
+    fn book(&mut self, notice: &Notice, price: i64) -> Fact {
+        let sealed = notice.sealed.as_ref().unwrap();
+        let (units, rate) = (i128::from(price.min(sealed.price)) * 1_000_000_000, i128::from(sealed.rate));
+        let amount = if units % rate == 0 { units / rate } else { units / rate + 1 };
+        let lent = self.leases.iter().find(|l| l.id == sealed.lease && l.campaign == sealed.campaign && !l.closed);
+        let holds = lent.map(|lease| self.outstanding(lease) >= amount);
+        let budget = self.budget_of(sealed.campaign);
+        let unmatched = budget.is_none();
+        let advertiser = budget.map_or(sealed.advertiser, |budget| budget.advertiser);
+        let lease = (!unmatched && holds == Some(true)).then_some(sealed.lease);
+        let day = notice.at.min(self.now).div_euclid(DAY);
+        let (campaign, impression) = (sealed.campaign, notice.impression.clone());
+        let (told, shown) = (false, impression.clone());
+        self.bookings.push(Booking { campaign, advertiser, day, amount, lease, impression, told });
+        Fact::Outcome {
+            kind: if unmatched { OutcomeKind::Unmatched } else { OutcomeKind::Charge },
+            impression: shown,
+            charged: amount as i64,
+            late: lease.is_none(),
+            overdrawn: !unmatched && holds == Some(false),
+            above_bid: price > sealed.price,
+        }
+    }
+}

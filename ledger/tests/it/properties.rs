@@ -1,0 +1,92 @@
+//! Rules that hold for any input.
+
+use decision::ids::ShardId;
+use decision::time::Micros;
+use ledger::{Ledger, Oddity};
+use proptest::prelude::*;
+use proto::wire::{
+    CampaignBudget, JournalEntry, LeaseAsk, LeaseReturn, Notice, NoticeKind, Sealed, journal_entry::Input,
+};
+
+fn fold(ledger: &mut Ledger, input: Input) {
+    let sequence = ledger.sequence() + 1;
+    ledger.apply(&JournalEntry { sequence, epoch: 1, input: Some(input), ..JournalEntry::default() }).unwrap();
+    ledger.audit();
+}
+
+fn lent(amount: i64) -> Ledger {
+    let mut ledger = Ledger::new(ShardId(0));
+    let budget = CampaignBudget {
+        campaign: 1,
+        currency: "EUR".to_owned(),
+        daily: amount,
+        total: amount,
+        until: i64::MAX,
+        ..CampaignBudget::default()
+    };
+    fold(&mut ledger, Input::Budget(budget));
+    fold(&mut ledger, Input::Ask(LeaseAsk { node: 1, campaign: 1, ask: 1, amount }));
+    ledger
+}
+
+fn billing(impression: u8, price: i64) -> Input {
+    Input::Notice(Notice {
+        kind: NoticeKind::Billing.into(),
+        impression: vec![impression; 16],
+        billable: true,
+        price: Some(price),
+        sealed: Some(Sealed { campaign: 1, lease: 2, price: 100, rate: 1_000_000_000, ..Sealed::default() }),
+        ..Notice::default()
+    })
+}
+
+proptest! {
+    /// However often and in whatever order billing notices come: each impression is charged once, at its price.
+    #[test]
+    fn order_and_repetition_do_not_matter(deliveries in prop::collection::vec(0_u8..32, 1..200)) {
+        let price = |impression: u8| i64::from(impression) * 3 + 1;
+        let mut ledger = lent(1_000_000);
+        for impression in &deliveries {
+            fold(&mut ledger, billing(*impression, price(*impression)));
+        }
+        let mut once = deliveries.clone();
+        once.sort_unstable();
+        once.dedup();
+        let spent: i64 = once.iter().map(|impression| price(*impression)).sum();
+        prop_assert_eq!(ledger.total().spent, i128::from(spent));
+        prop_assert_eq!(ledger.total().late, 0);
+    }
+
+    /// Whatever numbers nodes and exchanges send: nothing overflows, and the sums agree.
+    #[test]
+    fn any_numbers_are_survived(numbers in prop::collection::vec((any::<i64>(), any::<i64>(), any::<i64>()), 1..40)) {
+        let mut ledger = lent(i64::MAX);
+        for (a, b, c) in numbers {
+            let mut notice = billing(a as u8, b);
+            if let Input::Notice(Notice { at, sealed: Some(sealed), .. }) = &mut notice {
+                *at = c;
+                sealed.price = a;
+                sealed.rate = c;
+                sealed.expires_at = b;
+                sealed.bid_at = a;
+            }
+            fold(&mut ledger, notice);
+            fold(&mut ledger, Input::Ask(LeaseAsk { node: 1, campaign: 1, ask: a.cast_unsigned(), amount: b }));
+            fold(&mut ledger, Input::Return(LeaseReturn { node: 1, campaign: 1, lease: 2, amount: c }));
+            fold(&mut ledger, Input::Tick(proto::wire::Tick {}));
+            let budget = CampaignBudget {
+                campaign: 1,
+                currency: "EUR".to_owned(),
+                daily: a,
+                total: b,
+                from: c,
+                until: a,
+                advertiser_daily: Some(c),
+                ..CampaignBudget::default()
+            };
+            fold(&mut ledger, Input::Budget(budget));
+        }
+        prop_assert!(ledger.tally().oddities(Oddity::Fenced) == 0);
+        prop_assert!(ledger.books(Micros(0)).campaigns.len() == 1);
+    }
+}

@@ -1,0 +1,360 @@
+//! The service on a real log in a directory, restarted and killed in every state it can leave behind.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use decision::time::Micros;
+use event_log::{EventLog, KeyValue, LocalLog, LocalOptions, Offset, Stream};
+use ledger::{Charge, LedgerHandle, LedgerPolicy, ServeError, serve};
+use proto::record::{StreamRecord, decode, encode};
+use proto::wire::{
+    Advertiser, Campaign, CampaignStop, CampaignsRecord, JournalEntry, LeaseAsk, LeaseGrant, LeaseRecord, LeaseReturn,
+    LeaseSettled, Notice, NoticeKind, Outcome, OutcomeKind, Sealed, campaigns_record::Change, journal_entry::Input,
+    lease_record::Event,
+};
+
+const SECOND: i64 = 1_000_000;
+const NOON: i64 = 20_000 * 86_400 * SECOND + 43_200 * SECOND;
+
+/// A directory with streams, and a clock.
+struct Machine {
+    dir: tempfile::TempDir,
+    now: Arc<AtomicI64>,
+}
+
+impl Machine {
+    fn new() -> Self {
+        Self { dir: tempfile::tempdir().unwrap(), now: Arc::new(AtomicI64::new(NOON)) }
+    }
+
+    fn open(&self) -> EventLog {
+        LocalLog::open(LocalOptions::new(self.dir.path())).unwrap().into()
+    }
+
+    /// Starts the ledger, lets it take in what is there, and stops it.
+    fn run(&self) -> Result<LedgerHandle, ServeError> {
+        let (log, now, handle) = (self.open(), Arc::clone(&self.now), LedgerHandle::default());
+        let clock = move || Micros(now.load(Ordering::Relaxed));
+        let served = runtime().block_on(serve(log.clone(), LedgerPolicy::default(), clock, handle.clone(), async {}));
+        log.close();
+        served.map(|()| handle)
+    }
+
+    fn append(&self, stream: Stream, records: Vec<KeyValue>) {
+        if !records.is_empty() {
+            let log = self.open();
+            log.append_all(stream, records).wait().unwrap();
+            log.close();
+        }
+    }
+
+    fn records(&self, stream: Stream) -> Vec<KeyValue> {
+        let records = event_log::read_directory(self.dir.path(), stream, Offset(0)).unwrap();
+        records.map(|record| record.map(|record| (record.key, record.value)).unwrap()).collect()
+    }
+
+    fn decoded<M: StreamRecord>(&self, stream: Stream) -> Vec<M> {
+        self.records(stream).iter().map(|(_, value)| decode(value).unwrap()).collect()
+    }
+
+    fn grants(&self) -> Vec<LeaseGrant> {
+        let records = self.decoded::<LeaseRecord>(Stream::Leases).into_iter();
+        records
+            .filter_map(|record| if let Some(Event::Grant(grant)) = record.event { Some(grant) } else { None })
+            .collect()
+    }
+
+    fn settled(&self) -> Vec<LeaseSettled> {
+        let records = self.decoded::<LeaseRecord>(Stream::Leases).into_iter();
+        records.filter_map(|r| if let Some(Event::Settled(settled)) = r.event { Some(settled) } else { None }).collect()
+    }
+
+    fn outcomes(&self) -> Vec<(OutcomeKind, u8, i64)> {
+        let outcomes = self.decoded::<Outcome>(Stream::Outcomes).into_iter();
+        outcomes.map(|outcome| (outcome.kind(), outcome.impression[0], outcome.charged)).collect()
+    }
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap()
+}
+
+fn record<M: StreamRecord>(message: &M) -> KeyValue {
+    (Vec::new(), encode(message))
+}
+
+fn campaign(id: u32) -> KeyValue {
+    let advertiser = Advertiser { id: 9, currency: "EUR".to_owned(), ..Advertiser::default() };
+    let campaign = Campaign {
+        id,
+        name: format!("campaign {id}"),
+        advertiser: Some(advertiser),
+        until: i64::MAX,
+        daily_budget: 1_000,
+        total_budget: 5_000,
+        ..Campaign::default()
+    };
+    record(&CampaignsRecord { change: Some(Change::Campaign(campaign)), ..CampaignsRecord::default() })
+}
+
+fn lease_record(event: Event) -> KeyValue {
+    record(&LeaseRecord { event: Some(event), ..LeaseRecord::default() })
+}
+
+fn ask(ask: u64, amount: i64) -> KeyValue {
+    lease_record(Event::Ask(LeaseAsk { node: 1, campaign: 1, ask, amount }))
+}
+
+/// A billable win: an outcome for the win, one for the charge.
+fn win(impression: u8, lease: u64, price: i64) -> KeyValue {
+    let sealed = Sealed {
+        exchange: "demo".to_owned(),
+        campaign: 1,
+        lease,
+        price: 100,
+        rate: 1_000_000_000,
+        expires_at: NOON + 3_600 * SECOND,
+        ..Sealed::default()
+    };
+    record(&Notice {
+        kind: NoticeKind::Win.into(),
+        impression: vec![impression; 16],
+        at: NOON,
+        query: "price=1".repeat(100),
+        sealed: Some(sealed),
+        price: Some(price),
+        billable: true,
+        ..Notice::default()
+    })
+}
+
+fn once_each(price: impl Fn(u8) -> i64, impressions: std::ops::Range<u8>) -> Vec<(OutcomeKind, u8, i64)> {
+    impressions.flat_map(|i| [(OutcomeKind::Win, i, 0), (OutcomeKind::Charge, i, price(i))]).collect()
+}
+
+#[test]
+fn notices_are_charged_once_over_restarts() {
+    let machine = Machine::new();
+    machine.append(Stream::Campaigns, vec![campaign(1)]);
+    machine.append(Stream::Leases, vec![ask(1, 700), ask(2, 700)]);
+    machine.run().unwrap();
+    let grants = machine.grants();
+    assert_eq!(grants.iter().map(|grant| grant.amount).collect::<Vec<_>>(), [700, 300]);
+    let lease = grants[0].lease;
+    let notices = |range: std::ops::Range<u8>| range.map(|i| win(i, lease, i64::from(i))).collect::<Vec<_>>();
+    for range in [0..5, 0..10, 5..10, 3..20] {
+        machine.append(Stream::Notices, notices(range));
+        machine.run().unwrap();
+        machine.run().unwrap();
+    }
+    assert_eq!(machine.outcomes(), once_each(i64::from, 0..20));
+    let settled: Vec<u8> = machine.settled().iter().flat_map(|s| &s.impressions).map(|i| i[0]).collect();
+    assert_eq!(settled, (0..20).collect::<Vec<u8>>());
+    assert_eq!(machine.settled().last().unwrap().charged, 190);
+
+    let handle = machine.run().unwrap();
+    let books = handle.books(Micros(NOON));
+    assert!(handle.caught_up());
+    assert_eq!(books.campaigns.len(), 1);
+    assert_eq!((books.campaigns[0].name.as_str(), books.campaigns[0].spent_today), ("campaign 1", 190));
+    assert_eq!(books.campaigns[0].sums.outstanding, 810);
+    assert_eq!((books.tally.charges(Charge::Made), books.tally.charges(Charge::Repeated)), (20, 17));
+    assert_eq!((books.epoch, books.open_leases, books.impressions_remembered), (10, 2, 20));
+    assert_eq!(handle.books(Micros(NOON + 86_400 * SECOND)).campaigns[0].spent_today, 0);
+}
+
+#[test]
+fn time_closes_leases_and_an_idle_journal_does_not_grow() {
+    let machine = Machine::new();
+    machine.append(Stream::Campaigns, vec![campaign(1)]);
+    machine.append(Stream::Leases, vec![ask(1, 700)]);
+    machine.run().unwrap();
+    assert_eq!(machine.run().unwrap().books(Micros(NOON)).open_leases, 1);
+    machine.now.fetch_add(3_630 * SECOND, Ordering::Relaxed);
+    assert_eq!(machine.run().unwrap().books(Micros(NOON)).open_leases, 0);
+    let [settled] = &machine.settled()[..] else { panic!("one lease was closed") };
+    assert_eq!((settled.charged, settled.closed, settled.node), (0, true, 1));
+    let before = machine.records(Stream::LedgerJournal).len();
+    machine.now.fetch_add(86_400 * SECOND, Ordering::Relaxed);
+    machine.run().unwrap();
+    let journal: Vec<JournalEntry> = machine.decoded(Stream::LedgerJournal);
+    assert_eq!(journal.len(), before + 1);
+    assert!(matches!(journal.last().unwrap().input, Some(Input::Policy(_))));
+    assert!(journal.iter().zip(1..).all(|(entry, sequence)| entry.sequence == sequence));
+}
+
+#[test]
+fn what_a_node_hands_back_is_lent_again() {
+    let machine = Machine::new();
+    machine.append(Stream::Campaigns, vec![campaign(1)]);
+    machine.append(Stream::Leases, vec![ask(1, 1_000)]);
+    machine.run().unwrap();
+    let back = LeaseReturn { node: 1, campaign: 1, lease: machine.grants()[0].lease, amount: 1_000 };
+    machine.append(Stream::Leases, vec![lease_record(Event::Return(back)), ask(2, 400)]);
+    machine.run().unwrap();
+    assert_eq!(machine.grants()[1].amount, 400);
+}
+
+/// The streams of a machine whose ledger was never killed. All asks come before anything the ledger publishes.
+fn undisturbed() -> Machine {
+    let machine = Machine::new();
+    machine.append(Stream::Campaigns, vec![campaign(1)]);
+    machine.append(Stream::Leases, vec![ask(1, 300), ask(2, 300), ask(3, 1_000)]);
+    machine.run().unwrap();
+    let leases: Vec<u64> = machine.grants().iter().map(|grant| grant.lease).collect();
+    for range in [0..4, 4..5, 2..9] {
+        let notices = range.map(|i: u8| win(i, leases[usize::from(i % 3)], 10 + i64::from(i))).collect();
+        machine.append(Stream::Notices, notices);
+        machine.run().unwrap();
+    }
+    machine.now.fetch_add(3_630 * SECOND, Ordering::Relaxed);
+    machine.run().unwrap();
+    machine
+}
+
+/// The same machine, killed when only so many records of the streams were written.
+fn killed(whole: &Machine, journal: usize, outcomes: usize, leases: usize) -> Machine {
+    let machine = Machine::new();
+    machine.now.store(whole.now.load(Ordering::Relaxed), Ordering::Relaxed);
+    let log = machine.open();
+    for (stream, kept) in [
+        (Stream::Campaigns, usize::MAX),
+        (Stream::Notices, usize::MAX),
+        (Stream::LedgerJournal, journal),
+        (Stream::Outcomes, outcomes),
+        (Stream::Leases, leases),
+    ] {
+        let records: Vec<KeyValue> = whole.records(stream).into_iter().take(kept).collect();
+        if !records.is_empty() {
+            log.append_all(stream, records).wait().unwrap();
+        }
+    }
+    log.close();
+    machine
+}
+
+#[test]
+fn killed_while_publishing_it_publishes_the_rest() {
+    let whole = undisturbed();
+    let (journal, outcomes, leases) =
+        (whole.records(Stream::LedgerJournal), whole.records(Stream::Outcomes), whole.records(Stream::Leases));
+    let asks = 3;
+    let cuts = (0..=outcomes.len()).map(|cut| (cut, leases.len()));
+    let cuts = cuts.chain((asks..=leases.len()).map(|cut| (outcomes.len(), cut)));
+    for (kept_outcomes, kept_leases) in cuts.chain([(0, asks), (7, asks + 4)]) {
+        let machine = killed(&whole, journal.len(), kept_outcomes, kept_leases);
+        machine.run().unwrap();
+        assert_eq!(machine.records(Stream::Outcomes), outcomes, "{kept_outcomes} outcomes, {kept_leases} leases");
+        assert_eq!(machine.records(Stream::Leases), leases, "{kept_outcomes} outcomes, {kept_leases} leases");
+    }
+}
+
+#[test]
+fn killed_anywhere_in_its_journal_it_charges_the_rest_once() {
+    let whole = undisturbed();
+    let journal: Vec<JournalEntry> = whole.decoded(Stream::LedgerJournal);
+    // Effects are published after their entry is journalled: those of entries up to `published` are there.
+    let effects_until = |stream, published: u64| match stream {
+        Stream::Outcomes => {
+            whole.decoded::<Outcome>(stream).iter().filter(|outcome| outcome.sequence <= published).count()
+        }
+        _ => whole.decoded::<LeaseRecord>(stream).iter().filter(|record| record.sequence <= published).count(),
+    };
+    for kept in 0..=journal.len() {
+        for published in [kept.saturating_sub(5), kept] {
+            let outcomes = effects_until(Stream::Outcomes, published as u64);
+            let leases = effects_until(Stream::Leases, published as u64);
+            let machine = killed(&whole, kept, outcomes, leases);
+            machine.run().unwrap();
+            let mut shown = machine.outcomes();
+            shown.sort_unstable_by_key(|(kind, impression, _)| (*impression, *kind as i32));
+            // Leases are named by journal entries: those granted anew have other names, and charges to the old ones
+            // are late, but there all the same.
+            assert_eq!(shown, once_each(|i| 10 + i64::from(i), 0..9), "{kept} entries, effects of {published}");
+            let mut settled: Vec<u8> = machine.settled().iter().flat_map(|s| &s.impressions).map(|i| i[0]).collect();
+            settled.sort_unstable();
+            let twice = settled.windows(2).any(|pair| pair[0] == pair[1]);
+            assert!(!twice, "{kept} entries, effects of {published}: {settled:?}");
+        }
+    }
+}
+
+#[test]
+fn effects_without_their_journal_are_refused() {
+    let whole = undisturbed();
+    let outcomes = whole.records(Stream::Outcomes).len();
+    let error = killed(&whole, 8, outcomes, 3).run().unwrap_err();
+    assert!(matches!(error, ServeError::Behind { stream: Stream::Outcomes, sequence: 8, .. }), "{error}");
+}
+
+#[test]
+fn money_records_that_are_not_understood_stop_the_ledger() {
+    for stream in [Stream::Notices, Stream::Leases] {
+        let machine = Machine::new();
+        machine.append(stream, vec![(Vec::new(), vec![99, 1, 2])]);
+        let error = machine.run().unwrap_err();
+        assert!(error.to_string().contains("record 0 of"), "{error}");
+    }
+}
+
+#[test]
+fn a_campaign_record_that_is_not_understood_stops_that_campaign() {
+    let stopped = |machine: &Machine| -> Vec<bool> {
+        machine.run().unwrap().books(Micros(NOON)).campaigns.iter().map(|campaign| campaign.stopped).collect()
+    };
+    let machine = Machine::new();
+    machine.append(Stream::Campaigns, vec![campaign(1), campaign(2), (b"campaign/2".to_vec(), vec![99])]);
+    assert_eq!(stopped(&machine), [false, true]);
+    machine.append(Stream::Campaigns, vec![(b"segment/1".to_vec(), vec![99]), campaign(2)]);
+    assert_eq!(stopped(&machine), [false, false]);
+    let nobody_pays = Campaign { id: 2, ..Campaign::default() };
+    let change = Some(Change::Campaign(nobody_pays));
+    machine.append(Stream::Campaigns, vec![record(&CampaignsRecord { change, ..CampaignsRecord::default() })]);
+    assert_eq!(stopped(&machine), [false, true]);
+    let change = Some(Change::Stop(CampaignStop { campaign: 1, ..CampaignStop::default() }));
+    machine.append(Stream::Campaigns, vec![record(&CampaignsRecord { change, ..CampaignsRecord::default() })]);
+    assert_eq!(stopped(&machine), [true, true]);
+}
+
+#[test]
+fn while_it_runs_it_answers_asks_and_charges() {
+    let machine = Machine::new();
+    let (log, now, handle) = (machine.open(), Arc::clone(&machine.now), LedgerHandle::default());
+    assert!(!handle.caught_up());
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let clock = move || Micros(now.load(Ordering::Relaxed));
+    let shutdown = async move { drop(stopped.await) };
+    let service = serve(log.clone(), LedgerPolicy::default(), clock, handle.clone(), shutdown);
+    let client = async {
+        let (campaign_key, campaign_value) = campaign(1);
+        log.append(Stream::Campaigns, campaign_key, campaign_value).await.unwrap();
+        let mut leases = log.read_from(Stream::Leases, Offset(0));
+        let mut outcomes = log.read_from(Stream::Outcomes, Offset(0));
+        for number in 1.. {
+            // The ledger may not have heard of the campaign yet.
+            let (ask_key, ask_value) = ask(number, 500);
+            log.append(Stream::Leases, ask_key, ask_value).await.unwrap();
+            let grant = loop {
+                let records = leases.next().await.unwrap();
+                let events = records.iter().filter_map(|r| decode::<LeaseRecord>(&r.value).unwrap().event);
+                if let Some(grant) = events.filter_map(|e| if let Event::Grant(g) = e { Some(g) } else { None }).last()
+                {
+                    break grant;
+                }
+            };
+            if grant.lease > 0 {
+                let (notice_key, notice_value) = win(7, grant.lease, 42);
+                log.append(Stream::Notices, notice_key, notice_value).await.unwrap();
+                break;
+            }
+        }
+        let shown = outcomes.next().await.unwrap();
+        assert_eq!(decode::<Outcome>(&shown[1].value).unwrap().charged, 42);
+        stop.send(()).unwrap();
+    };
+    let (served, ()) = runtime().block_on(async { tokio::join!(service, client) });
+    served.unwrap();
+    assert!(handle.caught_up());
+    assert_eq!(handle.books(Micros(NOON)).campaigns[0].sums.charged, 42);
+    log.close();
+}

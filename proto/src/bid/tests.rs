@@ -1,0 +1,96 @@
+use decision::decide::{BidRequest, Scratch, decide};
+use decision::ids::PersonKey;
+use decision::outcome::{Decision, Silent};
+use decision::profile::{Audience, UnknownWhy};
+
+use super::{Offered, record};
+use crate::fixtures::{self, NOW, with_request};
+use crate::wire;
+
+/// The bid and the ghost bids on the first impression.
+fn bids(request: &BidRequest<'_>) -> (wire::Bid, Vec<wire::Bid>) {
+    let index = fixtures::index();
+    let mut scratch = Scratch::default();
+    let result = decide(&index, request, &mut scratch, |_| false, |_, _| true, &mut Silent);
+    let evidence = result.evidence;
+    let told = |imp, offer, grounds| record(&Offered { request, index: &index, imp, offer, grounds, evidence });
+    let ghosts = result.ghosts.iter().map(|ghost| told(ghost.imp, &ghost.offer, &ghost.grounds)).collect();
+    let mut decisions = result.decisions;
+    match decisions.next() {
+        Some(Decision::Bid(bid)) => (told(0, &bid.offer, &bid.grounds), ghosts),
+        other => panic!("a bid was expected, not {other:?}"),
+    }
+}
+
+/// The bids of somebody whom the experiment treats, or holds out.
+fn bids_of(held_out: bool) -> (wire::Bid, Vec<wire::Bid>) {
+    let mut people = (1..=u8::MAX).map(|byte| PersonKey([byte; 16]));
+    let found =
+        people.find_map(|person| Some(with_request(person, bids)).filter(|(_, ghosts)| ghosts.is_empty() != held_out));
+    found.expect("half of the people are on each side")
+}
+
+#[test]
+fn a_bid_is_told_in_full() {
+    let (bid, ghosts) = bids_of(false);
+    assert_eq!(ghosts, []);
+    assert_eq!(bid.person.len(), 16);
+    let expected = wire::Bid {
+        at: NOW.0,
+        exchange: "demo".into(),
+        person: bid.person.clone(),
+        campaign: 7,
+        advertiser: 3,
+        creative: 1,
+        variant: 1,
+        variant_propensity_ppm: 1_000_000,
+        segment: 4,
+        arm: wire::Arm::Treated.into(),
+        experiment: "lift".into(),
+        experiment_salt: 0xfeed,
+        arm_propensity_ppm: 500_000,
+        eligible_campaigns: vec![7, 8],
+        price: Some(wire::PriceSteps {
+            default_cpm: Some(1_250_000),
+            ruled_cpm: 2_500_000,
+            limited_cpm: 2_200_000,
+            bid_cpm: 2_420_000,
+            campaign_currency: "EUR".into(),
+            bid_currency: "USD".into(),
+            rate: 1_100_000_000,
+            floor: 500_000,
+            floor_currency: "USD".into(),
+        }),
+        pacing_multiplier_ppm: 1_000_000,
+        cap_counts: vec![wire::CapCount { subject: 1, id: 7, window_s: 3_600, count: 1, limit: 3 }],
+        index_version: 42,
+        size: Some(wire::Size { w: 300, h: 250 }),
+        country: "DEU".into(),
+        region: "BY".into(),
+        device: 4,
+        audience: wire::UnknownWhy::Known.into(),
+        segments: vec![4],
+        ..Default::default()
+    };
+    assert_eq!(bid, expected);
+}
+
+#[test]
+fn a_held_out_person_gets_a_ghost_bid_and_the_next_campaign() {
+    let (bid, ghosts) = bids_of(true);
+    assert_eq!((bid.campaign, bid.ghost, bid.arm()), (8, false, wire::Arm::None));
+    assert_eq!((bid.experiment.as_str(), bid.arm_propensity_ppm), ("", 1_000_000));
+    let [ghost] = &ghosts[..] else { panic!("one campaign experiments") };
+    assert_eq!((ghost.campaign, ghost.ghost, ghost.arm()), (7, true, wire::Arm::HeldOut));
+    assert_eq!(ghost.arm_propensity_ppm, 500_000);
+}
+
+#[test]
+fn nobody_is_named_where_nothing_is_known() {
+    let (bid, _) = with_request(PersonKey([1; 16]), |request| {
+        bids(&BidRequest { audience: Audience::Unknown(UnknownWhy::Late), ..*request })
+    });
+    assert_eq!((bid.campaign, &bid.person[..], &bid.segments[..]), (7, &[][..], &[][..]));
+    assert_eq!(bid.audience(), wire::UnknownWhy::Late);
+    assert_eq!((bid.arm(), bid.experiment.as_str()), (wire::Arm::None, ""));
+}

@@ -1,0 +1,505 @@
+//! The messages in the golden records. Every field is set in at least one of them. What stands here stays as it is: for
+//! a new field append a message.
+
+#![expect(clippy::needless_update, reason = "fields may be added to every message")]
+
+use proto::record::{StreamRecord, encode};
+use proto::wire::campaigns_record::Change;
+use proto::wire::journal_entry::Input;
+use proto::wire::lease_record::Event;
+use proto::wire::segment_price::Price;
+use proto::wire::targeting::Expression;
+use proto::wire::{
+    Advertiser, Arm, Audience, Bid, Campaign, CampaignBudget, CampaignStop, CampaignsRecord, CapCount, CapSubject,
+    Context, Creative, CurrencyRate, DecisionMade, Experiment, FrequencyCap, JournalEntry, LeaseAsk, LeaseGrant,
+    LeaseRecord, LeaseRefusal, LeaseReturn, LeaseSettled, LedgerPolicy, Membership, Notice, NoticeKind, Opportunity,
+    OpportunityRecord, Outcome, OutcomeKind, PriceSteps, RegionFact, ReserveAnswer, Restriction, Sealed,
+    SeenImpression, Segment, SegmentFact, SegmentPrice, Size, Source, Targeting, TargetingList, Tick, UnknownWhy,
+    Variant, WhenAudienceUnknown,
+};
+
+use super::Golden;
+
+/// 2026-03-01 12:00:00.250 UTC.
+const AT: i64 = 1_772_366_400_250_000;
+const NODE: u64 = 0xfedc_ba98_7654_3210;
+const LEASE: u64 = (1 << 60) + 5;
+const CREATIVE: u32 = 71;
+const VARIANT: u32 = 2;
+const PERSON: [u8; 16] = *b"\x50ERSON key no. 1";
+const IMPRESSION: [u8; 16] = [0, 1, 2, 3, 4, 5, 6, 7, 0xf8, 0xf9, 0xfa, 0xfb, 0xfc, 0xfd, 0xfe, 0xff];
+
+fn golden<M: StreamRecord>(key: impl AsRef<[u8]>, message: &M) -> Golden {
+    Golden { key: key.as_ref().to_vec(), value: encode(message) }
+}
+
+/// The golden records of a stream, in order.
+pub(super) fn of(stream: &str) -> Vec<Golden> {
+    match stream {
+        "campaigns" => campaigns(),
+        "opportunities" => opportunities(),
+        "bids" => bids(),
+        "notices" => notices(),
+        "outcomes" => outcomes(),
+        "leases" => leases(),
+        "ledger-journal" => journal(),
+        _ => panic!("stream {stream} has no golden records: add them here"),
+    }
+}
+
+// === campaigns ===
+
+fn campaigns() -> Vec<Golden> {
+    let record = |key: &str, change| {
+        let retired = if matches!(change, Change::Campaign(_)) { vec![retired()] } else { Vec::new() };
+        let record = CampaignsRecord { at: AT, by: "ann".into(), change: Some(change), retired, ..Default::default() };
+        golden(key, &record)
+    };
+    let segment = Segment {
+        id: 4,
+        name: "cart-abandoned-24h".into(),
+        description: "left something in the cart within a day".into(),
+        owner: "crm".into(),
+        retention_days: 30,
+        audience_min: 100,
+        sources: vec!["add-to-cart".into(), "purchase".into()],
+        ..Default::default()
+    };
+    vec![
+        record("advertiser/3", Change::Advertiser(advertiser())),
+        record("segment/4", Change::Segment(segment)),
+        record("campaign/7", Change::Campaign(campaign())),
+        record("campaign-stop/7", Change::Stop(stop())),
+    ]
+}
+
+fn stop() -> CampaignStop {
+    CampaignStop { campaign: 7, name: "boots".into(), ..Default::default() }
+}
+
+fn advertiser() -> Advertiser {
+    Advertiser {
+        id: 3,
+        name: "shop".into(),
+        currency: "EUR".into(),
+        domain: "shop.example".into(),
+        categories: vec!["IAB18".into()],
+        daily_budget: Some(500_000_000_000),
+        ..Default::default()
+    }
+}
+
+fn campaign() -> Campaign {
+    Campaign {
+        id: 7,
+        name: "boots".into(),
+        advertiser: Some(advertiser()),
+        from: AT,
+        until: AT + 86_400_000_000,
+        daily_budget: 120_500_000_000,
+        total_budget: 1_000_000_000_000,
+        targeting: Some(targeting()),
+        when_audience_unknown: WhenAudienceUnknown::Bid.into(),
+        default_cpm: Some(1_250_000),
+        min_cpm: 500_000,
+        max_cpm: 9_000_000,
+        segment_prices: vec![
+            segment_price(4, Price::MultiplierPpm(1_500_000)),
+            segment_price(5, Price::FixedCpm(4_000_001)),
+        ],
+        frequency_caps: vec![FrequencyCap {
+            subject: CapSubject::EachCreative.into(),
+            count: 3,
+            window_s: 86_400,
+            ..Default::default()
+        }],
+        creatives: vec![Creative {
+            id: CREATIVE,
+            name: "banner".into(),
+            size: Some(Size { w: 300, h: 250 }),
+            variants: vec![variant()],
+            ..Default::default()
+        }],
+        experiment: Some(Experiment {
+            name: "lift".into(),
+            salt: u64::MAX - 1,
+            holdout_ppm: 100_000,
+            ..Default::default()
+        }),
+        objective: "sales".into(),
+        kpi: "cost per order".into(),
+        ..Default::default()
+    }
+}
+
+fn retired() -> Creative {
+    Creative { id: 70, name: "skyscraper".into(), ..Default::default() }
+}
+
+fn variant() -> Variant {
+    Variant {
+        id: VARIANT,
+        name: "come back".into(),
+        segments: vec![4, 5],
+        markup: "<a href=\"${CLICK_URL}\">Ihre Schuhe warten – \u{1f45f}</a>".into(),
+        landing_url: "https://shop.example/cart".into(),
+        ..Default::default()
+    }
+}
+
+fn segment_price(segment: u32, price: Price) -> SegmentPrice {
+    SegmentPrice { segment, price: Some(price), min_cpm: Some(600_000), max_cpm: Some(8_000_000), ..Default::default() }
+}
+
+fn targeting() -> Targeting {
+    let is = |expression| Targeting { expression: Some(expression) };
+    let list = |parts| TargetingList { parts, ..Default::default() };
+    let place = list(vec![
+        is(Expression::Country("DEU".into())),
+        is(Expression::Region(RegionFact { country: "AUT".into(), region: "9".into(), ..Default::default() })),
+    ]);
+    let circumstances = vec![
+        is(Expression::Segment(SegmentFact { segment: 4, confidence_min: 70, ..Default::default() })),
+        is(Expression::Any(place)),
+        is(Expression::None(list(vec![is(Expression::Device(3))]))),
+        is(Expression::Exchange("demo".into())),
+        is(Expression::Size(Size { w: 300, h: 250 })),
+    ];
+    is(Expression::All(list(circumstances)))
+}
+
+// === opportunities and bids ===
+
+fn opportunities() -> Vec<Golden> {
+    let known = OpportunityRecord {
+        at: AT,
+        request_id: "req-1".into(),
+        node: NODE,
+        person: PERSON.into(),
+        sampled_one_in: 100,
+        context: Some(context()),
+        opportunities: vec![opportunity("1", false), opportunity("2", true)],
+        audience: Some(Audience {
+            unknown: UnknownWhy::Known.into(),
+            memberships: vec![Membership { segment: 4, until: 1_772_400_000, confidence: 90, ..Default::default() }],
+            impressions: vec![SeenImpression {
+                subject: CapSubject::Campaign.into(),
+                id: 7,
+                at: 1_772_366_000,
+                ..Default::default()
+            }],
+            ..Default::default()
+        }),
+        seed: 0x0123_4567_89ab_cdef,
+        index_version: 41,
+        model_version: 2,
+        reserves: vec![ReserveAnswer { campaign: 7, amount: 1_875_000, granted: true, ..Default::default() }],
+        decisions: vec![
+            DecisionMade { impression: IMPRESSION.into(), ..offer(Arm::Treated) },
+            DecisionMade { no_bid_reason: 2, imp: 1, ..Default::default() },
+        ],
+        rates: vec![CurrencyRate { currency: "EUR".into(), usd: 1_084_500_001, ..Default::default() }],
+        stopped_campaigns: vec![9, 12],
+        restricted_by: Restriction::None.into(),
+        ghosts: vec![offer(Arm::HeldOut)],
+        ..Default::default()
+    };
+    let restricted = OpportunityRecord {
+        audience: Some(Audience { unknown: UnknownWhy::NotPermitted.into(), ..Default::default() }),
+        restricted_by: Restriction::UsPrivacy.into(),
+        person: Vec::new(),
+        reserves: Vec::new(),
+        decisions: vec![
+            DecisionMade { no_bid_reason: 9, ..Default::default() },
+            DecisionMade { no_bid_reason: 2, imp: 1, ..Default::default() },
+        ],
+        ghosts: Vec::new(),
+        ..known.clone()
+    };
+    vec![golden(PERSON, &known), golden([], &restricted)]
+}
+
+fn opportunity(imp_id: &str, private_auction: bool) -> Opportunity {
+    Opportunity {
+        imp_id: imp_id.into(),
+        sizes: vec![Size { w: 300, h: 250 }, Size { w: 320, h: 50 }],
+        floor: 750_000,
+        floor_currency: "USD".into(),
+        secure: true,
+        private_auction,
+        ..Default::default()
+    }
+}
+
+fn context() -> Context {
+    Context {
+        exchange: "demo".into(),
+        country: "DEU".into(),
+        region: "BY".into(),
+        device: 4,
+        currencies: vec!["USD".into(), "EUR".into()],
+        blocked_domains: vec!["rival.example".into()],
+        blocked_categories: vec!["IAB26".into()],
+        ..Default::default()
+    }
+}
+
+fn offer(arm: Arm) -> DecisionMade {
+    DecisionMade {
+        campaign: 7,
+        creative: CREATIVE,
+        variant: VARIANT,
+        price: 2_033_437,
+        currency: "USD".into(),
+        segment: 4,
+        arm: arm.into(),
+        ..Default::default()
+    }
+}
+
+fn bids() -> Vec<Golden> {
+    let bid = Bid {
+        impression: IMPRESSION.into(),
+        at: AT,
+        exchange: "demo".into(),
+        request_id: "req-1".into(),
+        imp_id: "1".into(),
+        node: NODE,
+        person: PERSON.into(),
+        campaign: 7,
+        advertiser: 3,
+        creative: CREATIVE,
+        variant: VARIANT,
+        variant_propensity_ppm: 1_000_000,
+        segment: 4,
+        arm: Arm::Treated.into(),
+        experiment: "lift".into(),
+        experiment_salt: u64::MAX - 1,
+        arm_propensity_ppm: 900_000,
+        eligible_campaigns: vec![7, 8],
+        price: Some(price()),
+        value: Some(2_500_000),
+        win_probability_ppm: Some(240_000),
+        pacing_multiplier_ppm: 950_000,
+        cap_counts: vec![CapCount {
+            subject: CapSubject::EachCreative.into(),
+            id: CREATIVE,
+            window_s: 86_400,
+            count: 1,
+            limit: 3,
+            ..Default::default()
+        }],
+        index_version: 41,
+        lease: LEASE,
+        size: Some(Size { w: 300, h: 250 }),
+        model_version: 2,
+        country: "DEU".into(),
+        region: "BY".into(),
+        device: 4,
+        audience: UnknownWhy::Known.into(),
+        segments: vec![4, 11],
+        ..Default::default()
+    };
+    // Ghosts hold no money; a contextual bid knows nobody and has no model.
+    let ghost = Bid { ghost: true, arm: Arm::HeldOut.into(), arm_propensity_ppm: 100_000, lease: 0, ..bid.clone() };
+    let contextual = Bid {
+        person: Vec::new(),
+        segment: 0,
+        segments: Vec::new(),
+        arm: Arm::None.into(),
+        experiment: String::new(),
+        experiment_salt: 0,
+        arm_propensity_ppm: 1_000_000,
+        value: None,
+        win_probability_ppm: None,
+        model_version: 0,
+        audience: UnknownWhy::Late.into(),
+        ..bid.clone()
+    };
+    vec![golden(IMPRESSION, &bid), golden(IMPRESSION, &ghost), golden(IMPRESSION, &contextual)]
+}
+
+fn price() -> PriceSteps {
+    PriceSteps {
+        default_cpm: Some(1_250_000),
+        ruled_cpm: 1_875_000,
+        limited_cpm: 1_875_000,
+        bid_cpm: 2_033_437,
+        campaign_currency: "EUR".into(),
+        bid_currency: "USD".into(),
+        rate: 1_084_500_001,
+        floor: 750_000,
+        floor_currency: "USD".into(),
+        ..Default::default()
+    }
+}
+
+// === notices and money ===
+
+fn notices() -> Vec<Golden> {
+    vec![golden(IMPRESSION, &notice(NoticeKind::Billing)), golden(IMPRESSION, &lost())]
+}
+
+fn lost() -> Notice {
+    Notice { price: None, loss_reason: Some(102), ..notice(NoticeKind::Loss) }
+}
+
+fn notice(kind: NoticeKind) -> Notice {
+    Notice {
+        kind: kind.into(),
+        impression: IMPRESSION.into(),
+        at: AT + 1_500_000,
+        node: NODE - 1,
+        query: "t=AAEC&p=1.9".into(),
+        sealed: Some(Sealed {
+            exchange: "demo".into(),
+            imp_id: "1".into(),
+            campaign: 7,
+            advertiser: 3,
+            creative: CREATIVE,
+            variant: VARIANT,
+            person: PERSON.into(),
+            node: NODE,
+            lease: LEASE,
+            price: 2_033_437,
+            currency: "USD".into(),
+            rate: 1_084_500_001,
+            segment: 4,
+            arm: Arm::Treated.into(),
+            index_version: 41,
+            bid_at: AT,
+            expires_at: AT + 3_600_000_000,
+            ..Default::default()
+        }),
+        price: Some(1_900_000),
+        loss_reason: None,
+        billable: kind == NoticeKind::Billing,
+        min_to_win: Some(1_899_999),
+        ..Default::default()
+    }
+}
+
+fn outcomes() -> Vec<Golden> {
+    let charge = Outcome {
+        shard: 2,
+        sequence: 77,
+        kind: OutcomeKind::Charge.into(),
+        impression: IMPRESSION.into(),
+        at: AT + 1_500_000,
+        bid_at: AT,
+        exchange: "demo".into(),
+        campaign: 7,
+        advertiser: 3,
+        creative: CREATIVE,
+        variant: VARIANT,
+        segment: 4,
+        arm: Arm::Treated.into(),
+        person: PERSON.into(),
+        node: NODE,
+        lease: LEASE,
+        bid_price: 2_033_437,
+        notice_price: Some(1_900_000),
+        currency: "USD".into(),
+        rate: 1_084_500_001,
+        charged: 1_751_960,
+        campaign_currency: "EUR".into(),
+        late: true,
+        above_bid: true,
+        loss_reason: None,
+        index_version: 41,
+        min_to_win: Some(1_899_999),
+        corrects: Some(70),
+        overdrawn: true,
+        ..Default::default()
+    };
+    let lost = Outcome {
+        kind: OutcomeKind::Loss.into(),
+        notice_price: None,
+        charged: 0,
+        late: false,
+        above_bid: false,
+        loss_reason: Some(102),
+        corrects: None,
+        overdrawn: false,
+        ..charge.clone()
+    };
+    vec![golden("7", &charge), golden("7", &lost)]
+}
+
+fn ask() -> LeaseAsk {
+    LeaseAsk { node: NODE, campaign: 7, ask: 12, amount: 1_205_000_000, ..Default::default() }
+}
+
+fn lease_return() -> LeaseReturn {
+    LeaseReturn { node: NODE, campaign: 7, lease: LEASE, amount: 205_000_000, ..Default::default() }
+}
+
+fn leases() -> Vec<Golden> {
+    let grant = LeaseGrant {
+        node: NODE,
+        campaign: 7,
+        ask: 12,
+        lease: LEASE,
+        amount: 1_205_000_000,
+        until: AT + 30_000_000,
+        refusal: LeaseRefusal::None.into(),
+        ..Default::default()
+    };
+    let refused = LeaseGrant { lease: 0, amount: 0, until: 0, refusal: LeaseRefusal::AdvertiserBudget.into(), ..grant };
+    let settled = LeaseSettled {
+        node: NODE,
+        campaign: 7,
+        lease: LEASE,
+        charged: 1_751_960,
+        impressions: vec![IMPRESSION.into(), PERSON.into()],
+        closed: true,
+        ..Default::default()
+    };
+    [
+        Event::Ask(ask()),
+        Event::Grant(grant),
+        Event::Grant(refused),
+        Event::Return(lease_return()),
+        Event::Settled(settled),
+    ]
+    .map(|event| golden("7", &LeaseRecord { at: AT, event: Some(event), shard: 2, sequence: 77, ..Default::default() }))
+    .into()
+}
+
+fn journal() -> Vec<Golden> {
+    let budget = CampaignBudget {
+        campaign: 7,
+        advertiser: 3,
+        currency: "EUR".into(),
+        daily: 120_500_000_000,
+        total: 1_000_000_000_000,
+        from: AT,
+        until: AT + 86_400_000_000,
+        advertiser_daily: Some(500_000_000_000),
+        name: "boots".into(),
+        ..Default::default()
+    };
+    let policy = LedgerPolicy { lease_s: 30, billing_window_s: 3_600, memory_margin_s: 600, ..Default::default() };
+    let inputs = [
+        Input::Policy(policy),
+        Input::Budget(budget),
+        Input::Ask(ask()),
+        Input::Notice(notice(NoticeKind::Billing)),
+        Input::Notice(lost()),
+        Input::Return(lease_return()),
+        Input::Stop(stop()),
+        Input::Tick(Tick {}),
+    ];
+    let source = Source { stream: "notices".into(), partition: 3, offset: 1_000_000, ..Default::default() };
+    let entry = |(input, sequence)| JournalEntry {
+        shard: 2,
+        sequence,
+        epoch: 5,
+        at: AT,
+        source: Some(source.clone()),
+        input: Some(input),
+        settle: true,
+        ..Default::default()
+    };
+    inputs.into_iter().zip(71..).map(entry).map(|entry| golden("2", &entry)).collect()
+}

@@ -1,0 +1,61 @@
+//! What an exchange gets.
+
+use super::process::{Vernier, bid_request};
+
+#[test]
+fn a_member_of_a_micro_segment_gets_a_bid_and_a_stranger_none() {
+    let vernier = Vernier::up();
+    let answer = vernier.post_bid("demo", &bid_request("visitor-1"));
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.header("x-openrtb-version"), Some("2.6"));
+    assert_eq!(answer.header("content-type"), Some("application/json; charset=utf-8"));
+    let response = answer.json();
+    let bid = &response["seatbid"][0]["bid"][0];
+    assert_eq!((&response["id"], &response["cur"], &bid["impid"]), (&"r-visitor-1".into(), &"USD".into(), &"1".into()));
+    assert_eq!((&bid["w"], &bid["h"]), (&300.into(), &250.into()));
+    assert!(bid["price"].as_f64().expect("a price") >= 0.1);
+    for field in ["adm", "crid", "cid", "nurl", "burl", "lurl"] {
+        assert!(bid[field].as_str().is_some_and(|text| !text.is_empty()), "{field}");
+    }
+    assert!(bid["adm"].as_str().expect("markup").contains("/n/click/"));
+    let stranger = vernier.post_bid("demo", &bid_request("nobody"));
+    assert_eq!((stranger.status, stranger.body.len()), (204, 0));
+}
+
+#[test]
+fn what_is_no_bid_request_is_refused_without_a_word() {
+    let vernier = Vernier::up();
+    for body in [&b"{"[..], b"", b"[]", b"null", b"{\"id\":\"1\"}", b"\xff\xfe"] {
+        let answer = vernier.post_bid("demo", body);
+        assert_eq!((answer.status, answer.body.len()), (400, 0), "{}", String::from_utf8_lossy(body));
+    }
+    assert_eq!(vernier.post_bid("elsewhere", &bid_request("visitor-1")).status, 404);
+    let too_large = vec![b' '; 256 * 1024 + 1];
+    assert_eq!(vernier.post_bid("demo", &too_large).status, 413);
+}
+
+#[test]
+fn privacy_signals_forbid_the_look_up() {
+    let vernier = Vernier::up();
+    for signal in [
+        r#""regs":{"coppa":1}"#,
+        r#""regs":{"gpc":1}"#,
+        r#""regs":{"ext":{"gpc":"1"}}"#,
+        r#""regs":{"gdpr":1}"#,
+        r#""regs":{"ext":{"us_privacy":"1YYN"}}"#,
+        r#""regs":{"gpp":"DBAA"}"#,
+        r#""device":{"lmt":1}"#,
+    ] {
+        let body = String::from_utf8(bid_request("visitor-1")).expect("text").replacen('{', &format!("{{{signal},"), 1);
+        assert_eq!(vernier.post_bid("demo", body.as_bytes()).status, 204, "{signal}");
+    }
+    assert_eq!(vernier.post_bid("demo", &bid_request("visitor-1")).status, 200);
+}
+
+#[test]
+fn answers_are_compressed_for_those_who_ask() {
+    let vernier = Vernier::up();
+    let answer = vernier.post_bid_with(&[("accept-encoding", "gzip")], &bid_request("visitor-1"));
+    assert_eq!((answer.status, answer.header("content-encoding")), (200, Some("gzip")));
+    assert_eq!(answer.body[..2], [0x1f, 0x8b]);
+}

@@ -1,0 +1,135 @@
+//! What notices do to money.
+
+use serde_json::Value;
+
+use super::process::Vernier;
+
+/// A URL of a bid with its macros replaced.
+fn url(bid: &Value, field: &str, price: &str) -> String {
+    let url = bid[field].as_str().expect("a URL");
+    url.replace("${AUCTION_PRICE}", price).replace("${AUCTION_LOSS}", "102").replace("${AUCTION_MIN_TO_WIN}", "9.5")
+}
+
+fn charges(vernier: &Vernier) -> Vec<(String, Value)> {
+    let outcomes = vernier.events("outcomes");
+    let charges = outcomes.into_iter().filter(|outcome| outcome["kind"] == "charge");
+    charges.map(|outcome| (outcome["impression"].as_str().expect("an id").to_owned(), outcome)).collect()
+}
+
+#[test]
+fn an_impression_is_charged_once_at_the_price_of_its_billing_notice() {
+    let mut vernier = Vernier::up();
+    let bid = vernier.bid("visitor-1");
+    assert_eq!(vernier.call(&url(&bid, "nurl", "0.75")).status, 204);
+    for _ in 0..3 {
+        assert_eq!(vernier.call(&url(&bid, "burl", "0.75")).status, 204);
+    }
+    let said = vernier.terminate();
+    assert!(said.contains("spent 0.000750 USD in all"), "{said}");
+    let charges = charges(&vernier);
+    assert_eq!(charges.len(), 1, "{charges:?}");
+    assert_eq!(charges[0].0, bid["id"].as_str().expect("an id"));
+}
+
+#[test]
+fn a_price_above_the_bid_is_cut_to_it() {
+    let mut vernier = Vernier::up();
+    let bid = vernier.bid("visitor-1");
+    let price = bid["price"].as_f64().expect("a price");
+    assert_eq!(vernier.call(&url(&bid, "burl", "99")).status, 204);
+    let said = vernier.terminate();
+    assert!(said.contains(&format!("spent {:.6} USD in all", price / 1_000.0)), "{price}: {said}");
+}
+
+#[test]
+fn forged_and_changed_notices_and_those_of_another_kind_book_nothing() {
+    let mut vernier = Vernier::up();
+    let bid = vernier.bid("visitor-1");
+    let billing = url(&bid, "burl", "0.75");
+    for forged in [
+        billing.replace("/n/billing/", "/n/win/"),
+        billing.replace("/n/billing/", "/n/billing/A"),
+        billing.replace("?p=", "A?p="),
+        url(&bid, "nurl", "0.75").replace("/n/win/", "/n/billing/"),
+    ] {
+        let answer = vernier.call(&forged);
+        assert_eq!((answer.status, answer.body.len()), (403, 0), "{forged}");
+    }
+    assert_eq!(vernier.call(&billing.replace("/n/billing/", "/n/other/")).status, 404);
+    vernier.terminate();
+    assert!(charges(&vernier).is_empty());
+    assert!(vernier.events("notices").is_empty());
+}
+
+#[test]
+fn audits_and_empty_macros_are_acknowledged_and_book_nothing() {
+    let mut vernier = Vernier::up();
+    let bid = vernier.bid("visitor-1");
+    for price in ["AUDIT", "", "${AUCTION_PRICE}", "-1", "abc"] {
+        assert_eq!(vernier.call(&url(&bid, "burl", price)).status, 204, "{price}");
+    }
+    let metrics = String::from_utf8(vernier.get_admin("/metrics").body).expect("text");
+    assert!(metrics.contains("vernier_notices_total{kind=\"billing\",outcome=\"audit\"} 1"), "{metrics}");
+    assert!(metrics.contains("vernier_notices_total{kind=\"billing\",outcome=\"unpriced\"} 4"), "{metrics}");
+    vernier.terminate();
+    assert!(charges(&vernier).is_empty());
+    assert_eq!(vernier.events("notices").len(), 5);
+}
+
+#[test]
+fn what_was_acknowledged_survives_a_kill() {
+    let mut vernier = Vernier::up();
+    let mut billed = Vec::new();
+    for round in 0..3 {
+        for visitor in 0..10 {
+            let bid = vernier.bid(&format!("visitor-{}", round * 10 + visitor));
+            assert_eq!(vernier.call(&url(&bid, "burl", "0.5")).status, 204);
+            billed.push((bid["id"].as_str().expect("an id").to_owned(), url(&bid, "burl", "0.5")));
+        }
+        vernier.kill();
+        vernier.start();
+    }
+    for (_, url) in &billed {
+        assert_eq!(vernier.call(url).status, 204, "tokens of before the kill are still ours");
+    }
+    let said = vernier.terminate();
+    assert!(said.contains("spent 0.015000 USD in all"), "{said}");
+    let mut charged: Vec<String> = charges(&vernier).into_iter().map(|(impression, _)| impression).collect();
+    let mut expected: Vec<String> = billed.into_iter().map(|(id, _)| id).collect();
+    charged.sort_unstable();
+    expected.sort_unstable();
+    assert_eq!(charged, expected);
+}
+
+#[test]
+fn clicks_lead_to_the_sealed_destination_and_views_to_a_pixel() {
+    let mut vernier = Vernier::up();
+    let bid = vernier.bid("visitor-1");
+    let markup = bid["adm"].as_str().expect("markup");
+    let find = |kind: &str| {
+        let start = markup.find(&format!("/n/{kind}/")).expect("a URL");
+        let from = markup[..start].rfind("http://").expect("a URL");
+        let end = markup[start..].find(['"', '\'', ')', ' ']).expect("its end") + start;
+        markup[from..end].to_owned()
+    };
+    let click = vernier.call(&format!("{}?to=https://evil.example/", find("click")));
+    assert_eq!(click.status, 302);
+    let location = click.header("location").expect("a destination");
+    assert!(location.starts_with("https://") && !location.contains("evil"), "{location}");
+    let view = vernier.call(&find("view"));
+    assert_eq!((view.status, view.header("content-type")), (200, Some("image/gif")));
+    vernier.terminate();
+    let kinds: Vec<Value> = vernier.events("outcomes").iter().map(|outcome| outcome["kind"].clone()).collect();
+    assert!(kinds.contains(&"click".into()) && kinds.contains(&"view".into()), "{kinds:?}");
+}
+
+#[test]
+fn a_lost_bid_gives_its_money_and_its_caps_back() {
+    let vernier = Vernier::up();
+    for _ in 0..20 {
+        let bid = vernier.bid("visitor-1");
+        assert_eq!(vernier.call(&url(&bid, "lurl", "")).status, 204);
+    }
+    let metrics = String::from_utf8(vernier.get_admin("/metrics").body).expect("text");
+    assert!(metrics.contains("vernier_reservations_open 0"), "{metrics}");
+}
