@@ -75,8 +75,7 @@ pub(crate) fn run(config: Config, roles: Roles) -> Result<(), String> {
     let said = |problem: &dyn std::fmt::Display| problem.to_string();
     let bid = roles.bidder.then(|| listen(config.bid.listen, "bid.listen")).transpose()?;
     let admin = listen(config.admin_listen, "admin.listen")?;
-    std::fs::create_dir_all(&config.data_dir)
-        .map_err(|problem| format!("{}: {problem}", config.data_dir.display()))?;
+    std::fs::create_dir_all(&config.data_dir).map_err(|problem| format!("{}: {problem}", config.data_dir.display()))?;
     let secrets = secrets::in_force(&config.secrets, &config.data_dir)?;
     let log = EventLog::from(LocalLog::open(config.events.clone()).map_err(|problem| said(&problem))?);
     let profiles = open_profiles(&config.data_dir)?;

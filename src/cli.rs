@@ -151,9 +151,7 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
         Command::Apply { paths, dry_run, admin } => command::campaigns::apply(&admin, &paths, dry_run),
         Command::Stop { campaign, admin } => command::campaigns::stop(&admin, &campaign),
         Command::Campaigns { admin } => command::campaigns::list(&admin),
-        Command::Explain { request, exchange, json, admin } => {
-            command::explain::run(&admin, &exchange, &request, json)
-        }
+        Command::Explain { request, exchange, json, admin } => command::explain::run(&admin, &exchange, &request, json),
         Command::Events { command: EventsCommand::Cat { stream, from, config } } => {
             config::load(config.config.as_deref())
                 .map_err(|problems| problems.join("\n"))

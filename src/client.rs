@@ -43,7 +43,12 @@ where
 ///
 /// # Errors
 /// A sentence, where nothing answers at that address.
-pub(crate) fn ask(admin: &AdminAddress, method: Method, path: &str, body: Bytes) -> Result<(StatusCode, Bytes), String> {
+pub(crate) fn ask(
+    admin: &AdminAddress,
+    method: Method,
+    path: &str,
+    body: Bytes,
+) -> Result<(StatusCode, Bytes), String> {
     block_on(async {
         let answer = send(admin, method, path, Full::new(body)).await?;
         let status = answer.status();

@@ -121,7 +121,8 @@ pub(crate) fn parse(
     let windows = |d: &Dialect| d.auction_window_s.saturating_add(d.billing_window_s);
     let longest = config.exchanges.iter().map(windows).max().unwrap_or(0);
     if longest > config.ledger.billing_window_s {
-        reader.refuse("ledger.billing_window_s", "must be at least every exchange's auction and billing window together");
+        reader
+            .refuse("ledger.billing_window_s", "must be at least every exchange's auction and billing window together");
     }
     let problems = reader.finish();
     if problems.is_empty() { Ok(config) } else { Err(problems) }
@@ -159,7 +160,8 @@ fn secrets(r: &mut Reader) -> Secrets {
         let said = "must be one or two of NUMBER:HEX, numbers 0 to 255 and distinct, 32 hexadecimal digits each";
         keys.filter(|keys| keys.len() <= 2 && distinct(keys)).ok_or_else(|| said.to_owned())
     });
-    let id_key = r.find("secrets.id_key", |text| sixteen(text).ok_or_else(|| "must be 32 hexadecimal digits".to_owned()));
+    let id_key =
+        r.find("secrets.id_key", |text| sixteen(text).ok_or_else(|| "must be 32 hexadecimal digits".to_owned()));
     Secrets { token_keys: keys, id_key }
 }
 
@@ -214,11 +216,12 @@ fn exchanges(r: &mut Reader) -> Vec<Dialect> {
             let name = ExchangeName::new(text).filter(|_| text.bytes().all(plain));
             name.ok_or_else(|| "must be 1 to 16 of a-z, 0-9 and -".to_owned())
         });
+        let stand_in = || ExchangeName::new("unnamed").expect("short and plain");
+        let exchange = exchange(r, at, name.unwrap_or_else(stand_in));
         let Some(name) = name else {
             r.refuse(&name_key, "an exchange needs a name");
             continue;
         };
-        let exchange = exchange(r, at, name);
         for problem in exchange.problems() {
             r.refuse(&name_key, problem);
         }
@@ -250,7 +253,8 @@ fn exchange(r: &mut Reader, at: usize, name: ExchangeName) -> Dialect {
         r.get(&key("openrtb"), dialect.version, one_of(&[("2.5", Version::V2_5), ("2.6", Version::V2_6)]));
     let auctions = one_of(&[("first", Auction::First), ("second", Auction::Second), ("other", Auction::Other)]);
     dialect.auction = r.get(&key("auction"), dialect.auction, auctions);
-    dialect.user_ids_ours = r.get(&key("user_ids"), dialect.user_ids_ours, one_of(&[("ours", true), ("theirs", false)]));
+    dialect.user_ids_ours =
+        r.get(&key("user_ids"), dialect.user_ids_ours, one_of(&[("ours", true), ("theirs", false)]));
     let billable = one_of(&[("burl", Billable::Billing), ("view", Billable::View), ("nurl", Billable::Win)]);
     dialect.billable = r.get(&key("billable"), dialect.billable, billable);
     dialect.notices.win = r.get(&key("sends_nurl"), dialect.notices.win, truth);

@@ -51,8 +51,7 @@ pub(crate) async fn join(
     people: u32,
     now: Micros,
 ) -> Result<(), String> {
-    let segments: Vec<SegmentId> =
-        SEGMENTS.iter().filter_map(|name| snapshot.segment_named(name)).collect();
+    let segments: Vec<SegmentId> = SEGMENTS.iter().filter_map(|name| snapshot.segment_named(name)).collect();
     let Some(first) = segments.first() else { return Ok(()) };
     let everyone = (0..people)
         .map(|number| (person_id(number), None, segments_of(number, &segments)))
@@ -67,10 +66,8 @@ pub(crate) async fn join(
                 ([hasher.hash(&[id])], *person, segments.iter().map(membership).collect::<Vec<_>>())
             })
             .collect();
-        let joins: Vec<Join<'_>> = prepared
-            .iter()
-            .map(|(ids, person, memberships)| Join { ids, person: *person, memberships })
-            .collect();
+        let joins: Vec<Join<'_>> =
+            prepared.iter().map(|(ids, person, memberships)| Join { ids, person: *person, memberships }).collect();
         profiles.join_all(&joins, now).await.map_err(|problem| problem.to_string())?;
     }
     Ok(())
@@ -109,7 +106,8 @@ mod tests {
 
     #[test]
     fn the_sample_declares_every_segment() {
-        let declared = |name: &str| control_plane::SAMPLE.iter().any(|(_, text)| text.contains(&format!("segment: {name}\n")));
+        let declared =
+            |name: &str| control_plane::SAMPLE.iter().any(|(_, text)| text.contains(&format!("segment: {name}\n")));
         assert_eq!(SEGMENTS.iter().find(|name| !declared(name)), None);
     }
 

@@ -1,5 +1,6 @@
 //! What `vernier up` says: where to look, how to try it, and every few seconds what happens.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -7,13 +8,15 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bidder::admin::Admin;
-use bidder::bidder::Bidder;
 use bidder::metrics::{RequestOutcome, SegmentCount};
 use bidder::role::Running;
 use decision::ids::SegmentId;
+use event_log::{EventLog, Stream, Tail};
 use hdrhistogram::Histogram;
 use ledger::{Books, LedgerHandle};
 use load_tests::exchange::{self, Settings, Totals};
+use proto::record;
+use proto::wire::{Outcome, OutcomeKind};
 use segment_store::{IdHasher, Profiles};
 use tokio::sync::{mpsc, watch};
 
@@ -31,6 +34,7 @@ pub(crate) struct Demonstration {
     admin: Admin,
     profiles: Profiles,
     hasher: IdHasher,
+    log: EventLog,
     books: LedgerHandle,
     traffic: Option<Traffic>,
     people: u32,
@@ -47,6 +51,7 @@ impl Demonstration {
             admin: running.admin.clone(),
             profiles: shared.profiles.clone(),
             hasher: shared.hasher,
+            log: shared.log.clone(),
             books: shared.books.clone(),
             traffic: with_traffic.then(|| config.traffic.clone()),
             people: config.traffic.people,
@@ -70,7 +75,7 @@ impl Demonstration {
         self.welcome();
         let totals = Arc::new(Totals::default());
         let traffic = self.traffic.clone().map(|traffic| self.play(traffic, Arc::clone(&totals), shutdown.clone()));
-        let mut before = Before::default();
+        let mut before = Before::new(&self.log);
         let mut every = tokio::time::interval(Duration::from_secs(EVERY_S));
         every.tick().await;
         loop {
@@ -117,9 +122,9 @@ impl Demonstration {
         let work = move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             let shutdown = async move { drop(shutdown.wait_for(|down| *down).await) };
-            let played = runtime
-                .map_err(|problem| problem.to_string())
-                .and_then(|r| r.block_on(exchange::run(settings, totals, shutdown)).map_err(|problem| problem.to_string()));
+            let played = runtime.map_err(|problem| problem.to_string()).and_then(|r| {
+                r.block_on(exchange::run(settings, totals, shutdown)).map_err(|problem| problem.to_string())
+            });
             if let Err(problem) = played {
                 say(&format!("the simulated exchange ended: {problem}"));
             }
@@ -155,48 +160,89 @@ Ctrl-C drains and ends it.
 
     fn line(&self, before: &mut Before, totals: &Totals) -> String {
         let bidder = &self.admin.bidder;
-        let metrics = &bidder.metrics;
-        let answered = metrics.requests(RequestOutcome::Bid) + metrics.requests(RequestOutcome::NoBid);
-        let books = self.books.books(clock());
-        let latency = metrics.latency();
+        before.read_outcomes();
+        let answered = bidder.metrics.requests(RequestOutcome::Bid) + bidder.metrics.requests(RequestOutcome::NoBid);
+        let latency = bidder.metrics.latency();
         let (p50, p99) = before.quantiles(&latency);
-        let bids = sum(bidder, SegmentCount::Bids);
-        let wins = sum(bidder, SegmentCount::Wins);
+        let rows = self.rows(before);
+        let (bids, wins) = rows.iter().fold((0, 0), |(bids, wins), (_, row)| (bids + row.bids, wins + row.wins));
         let mut text = format!(
-            "{answered} requests (+{}/s), {bids} bids, {wins} wins ({}), spend {}, p50 {} us, p99 {} us",
+            "{answered} requests (+{}/s), {bids} bids, {wins} wins ({}), spend {}, p50 {p50} us, p99 {p99} us",
             (answered - before.answered) / EVERY_S,
             percent(wins, bids),
-            spend(&books),
-            p50,
-            p99,
+            spend(&self.books.books(clock())),
         );
         let wrong = totals.invalid.load(Ordering::Relaxed);
         if wrong > 0 {
             text.push_str(&format!(", {wrong} answers the exchange refuses"));
         }
-        for (name, segment) in segments(bidder) {
-            let count = |count| metrics.segment_count(count, segment);
-            let (bids, wins, clicks) =
-                (count(SegmentCount::Bids), count(SegmentCount::Wins), count(SegmentCount::Clicks));
-            if bids > 0 {
-                let (win_rate, ctr) = (percent(wins, bids), percent(clicks, count(SegmentCount::Views)));
-                text.push_str(&format!("\n    {name:<34} {bids:>7} bids  win rate {win_rate:>6}  CTR {ctr:>6}  {clicks} clicks"));
-            }
+        for (name, row) in rows.iter().filter(|(_, row)| row.bids > 0) {
+            let Row { bids, wins, views, clicks } = row;
+            let (win_rate, ctr) = (percent(*wins, *bids), percent(*clicks, *views));
+            text.push_str(&format!(
+                "\n    {name:<34} {bids:>7} bids  win rate {win_rate:>6}  CTR {ctr:>6}  {clicks} clicks"
+            ));
         }
         before.answered = answered;
         before.latency = Some(latency);
         text
     }
+
+    /// What happened for each micro-segment, by name, and last for the default price.
+    fn rows(&self, before: &Before) -> Vec<(String, Row)> {
+        let bidder = &self.admin.bidder;
+        let snapshot = bidder.campaigns.load();
+        let named = snapshot.segments.iter().map(|(segment, name)| (name.clone(), Some(*segment)));
+        let all = named.chain([("(default price)".to_owned(), None)]);
+        let row = |segment: Option<SegmentId>| {
+            let outcomes = before.outcomes.get(&segment.map_or(0, |segment| segment.0)).copied().unwrap_or_default();
+            Row { bids: bidder.metrics.segment_count(SegmentCount::Bids, segment), ..outcomes }
+        };
+        all.map(|(name, segment)| (name, row(segment))).collect()
+    }
+}
+
+/// What happened for one micro-segment since the start, each impression counted once.
+#[derive(Clone, Copy, Default)]
+struct Row {
+    bids: u64,
+    wins: u64,
+    views: u64,
+    clicks: u64,
 }
 
 /// What the last line said, so that the next one can tell what is new.
-#[derive(Default)]
 struct Before {
     answered: u64,
     latency: Option<Histogram<u64>>,
+    tail: Tail,
+    /// By segment; 0: the default price.
+    outcomes: BTreeMap<u32, Row>,
 }
 
 impl Before {
+    fn new(log: &EventLog) -> Self {
+        let tail = log.read_from(Stream::Outcomes, log.end(Stream::Outcomes));
+        Self { answered: 0, latency: None, tail, outcomes: BTreeMap::new() }
+    }
+
+    /// Counts the outcomes since the last line. They are deduplicated, as notices are not.
+    fn read_outcomes(&mut self) {
+        while let Ok(records) = self.tail.try_next()
+            && !records.is_empty()
+        {
+            for outcome in records.iter().filter_map(|record| record::decode::<Outcome>(&record.value).ok()) {
+                let row = self.outcomes.entry(outcome.segment).or_default();
+                match outcome.kind() {
+                    OutcomeKind::Win => row.wins += 1,
+                    OutcomeKind::View => row.views += 1,
+                    OutcomeKind::Click => row.clicks += 1,
+                    _ => {}
+                }
+            }
+        }
+    }
+
     /// Median and 99th percentile of the requests since the last line, in microseconds.
     fn quantiles(&self, now: &Histogram<u64>) -> (u64, u64) {
         let mut since = now.clone();
@@ -207,29 +253,20 @@ impl Before {
     }
 }
 
-fn segments(bidder: &Bidder) -> Vec<(String, Option<SegmentId>)> {
-    let snapshot = bidder.campaigns.load();
-    let named = snapshot.segments.iter().map(|(segment, name)| (name.clone(), Some(*segment)));
-    named.chain([("(default price)".to_owned(), None)]).collect()
-}
-
-fn sum(bidder: &Bidder, count: SegmentCount) -> u64 {
-    segments(bidder).iter().map(|(_, segment)| bidder.metrics.segment_count(count, *segment)).sum()
-}
-
 fn percent(part: u64, whole: u64) -> String {
     if whole == 0 { "-".to_owned() } else { format!("{:.1} %", part as f64 * 100.0 / whole as f64) }
 }
 
 /// What all campaigns spent, by currency.
 fn spend(books: &Books) -> String {
-    let mut by_currency = std::collections::BTreeMap::new();
+    let mut by_currency = BTreeMap::new();
     for campaign in &books.campaigns {
         if let Some(currency) = campaign.currency {
             *by_currency.entry(currency).or_insert(0_i128) += campaign.sums.spent;
         }
     }
-    let said: Vec<String> = by_currency.iter().map(|(currency, nanos)| format!("{} {currency}", units(*nanos))).collect();
+    let said: Vec<String> =
+        by_currency.iter().map(|(currency, nanos)| format!("{} {currency}", units(*nanos))).collect();
     if said.is_empty() { "0".to_owned() } else { said.join(" + ") }
 }
 

@@ -69,7 +69,10 @@ async fn ready(State(admin): State<Admin>) -> Response {
     let snapshot = admin.bidder.campaigns.load();
     let name = |(campaign, refusal): &(_, Option<_>)| {
         let name = snapshot.index.slot_of(*campaign).map_or("?", |slot| &snapshot.index.campaign(slot).name);
-        refusal.map_or_else(|| name.to_owned(), |refusal: proto::wire::LeaseRefusal| format!("{name}: {}", refusal.as_str_name()))
+        refusal.map_or_else(
+            || name.to_owned(),
+            |refusal: proto::wire::LeaseRefusal| format!("{name}: {}", refusal.as_str_name()),
+        )
     };
     let healthy = admin.bidder.log.health().is_ok();
     let ready = Ready {
@@ -88,7 +91,8 @@ async fn ready(State(admin): State<Admin>) -> Response {
 async fn metrics(State(admin): State<Admin>) -> Response {
     let mut text = String::with_capacity(32 * 1024);
     match admin.bidder.metrics.encode(&mut text, &gauges(&admin)) {
-        Ok(()) => ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text).into_response(),
+        Ok(()) => ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text)
+            .into_response(),
         Err(problem) => (StatusCode::INTERNAL_SERVER_ERROR, problem.to_string()).into_response(),
     }
 }
@@ -120,6 +124,8 @@ fn gauges(admin: &Admin) -> Vec<Gauge> {
 async fn explain_request(State(admin): State<Admin>, Query(query): Query<ExplainQuery>, body: Bytes) -> Response {
     match explain::explain(&admin.bidder, &query.exchange, &body, (admin.clock)()).await {
         Ok(explanation) => Json(explanation).into_response(),
-        Err(problem) => (StatusCode::UNPROCESSABLE_ENTITY, Json(serde_json::json!({ "error": problem }))).into_response(),
+        Err(problem) => {
+            (StatusCode::UNPROCESSABLE_ENTITY, Json(serde_json::json!({ "error": problem }))).into_response()
+        }
     }
 }

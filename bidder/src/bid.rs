@@ -64,8 +64,7 @@ async fn answer(core: &Core, dialect: &Dialect, body: &[u8], buffers: &mut Buffe
     let (ids, audience) = look_up(&core.bidder, &view, profile, now).await;
     let snapshot = core.bidder.campaigns.load();
     let seed = seed(&core.bidder, &view);
-    let request =
-        decide::BidRequest { context: &view.context, opportunities: view.opportunities, audience, now, seed };
+    let request = decide::BidRequest { context: &view.context, opportunities: view.opportunities, audience, now, seed };
     let mut offers = Offers::new(core, dialect, &snapshot, &view, &request, ids);
     let mut scratch = core.scratch.borrow_mut();
     let stopped = |slot| snapshot.is_stopped(slot);

@@ -139,7 +139,11 @@ impl Campaigns {
             }
             if recompile && self.caught_up() {
                 let snapshot = catalog.compile();
-                info!(revision = snapshot.index.version(), campaigns = snapshot.index.campaigns().len(), "campaigns in force");
+                info!(
+                    revision = snapshot.index.version(),
+                    campaigns = snapshot.index.campaigns().len(),
+                    "campaigns in force"
+                );
                 self.current.store(Arc::new(snapshot));
             }
         }
@@ -222,8 +226,7 @@ impl Catalog {
     }
 
     fn compile(&self) -> Snapshot {
-        let index =
-            CampaignIndex::compile(self.live.values().cloned().collect(), self.rates.clone(), self.version);
+        let index = CampaignIndex::compile(self.live.values().cloned().collect(), self.rates.clone(), self.version);
         let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
         let account = |campaign: &Campaign| {
             Arc::clone(accounts.entry(campaign.id).or_insert_with(|| Arc::new(Account::new(campaign.id))))

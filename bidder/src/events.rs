@@ -43,8 +43,9 @@ impl Events {
         let (queue, queued) = sync_channel(EVENTS_QUEUED_MAX);
         let events = Self { queue, queued: Arc::default(), dropped: Arc::default() };
         let (waiting, dropped) = (Arc::clone(&events.queued), Arc::clone(&events.dropped));
-        let producer =
-            std::thread::Builder::new().name("events".into()).spawn(move || produce(&log, &queued, &waiting, &dropped))?;
+        let producer = std::thread::Builder::new()
+            .name("events".into())
+            .spawn(move || produce(&log, &queued, &waiting, &dropped))?;
         Ok((events, producer))
     }
 

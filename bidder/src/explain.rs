@@ -67,10 +67,8 @@ pub struct CampaignExplanation {
 /// A sentence, where there is no such exchange or the bytes are no bid request.
 pub async fn explain(bidder: &Bidder, exchange: &str, body: &[u8], now: Micros) -> Result<Explanation, String> {
     let names = || bidder.exchanges.keys().cloned().collect::<Vec<_>>().join(", ");
-    let dialect = bidder
-        .exchanges
-        .get(exchange)
-        .ok_or_else(|| format!("no exchange \"{exchange}\"; there are: {}", names()))?;
+    let dialect =
+        bidder.exchanges.get(exchange).ok_or_else(|| format!("no exchange \"{exchange}\"; there are: {}", names()))?;
     let (mut buffer, mut profile) = (RequestBuffer::default(), ProfileBuffer::new());
     let view = buffer.read(body, dialect).map_err(|problem| format!("not a bid request: {}", problem.label()))?;
     let restricted_by = privacy::permit(&view).restricted_by().map(|by| by.label().to_owned());
@@ -100,8 +98,7 @@ fn imps(
     now: Micros,
 ) -> Vec<ImpExplanation> {
     let seed = seed(bidder, view);
-    let request =
-        decide::BidRequest { context: &view.context, opportunities: view.opportunities, audience, now, seed };
+    let request = decide::BidRequest { context: &view.context, opportunities: view.opportunities, audience, now, seed };
     let mut watch = Watch { snapshot, seen: BTreeMap::new() };
     let mut scratch = Scratch::default();
     let stopped = |slot| snapshot.is_stopped(slot);

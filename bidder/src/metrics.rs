@@ -60,8 +60,7 @@ pub enum NoticeOutcome {
 }
 
 impl NoticeOutcome {
-    const ALL: [Self; 6] =
-        [Self::Taken, Self::Audit, Self::Unpriced, Self::Forged, Self::Expired, Self::Unavailable];
+    const ALL: [Self; 6] = [Self::Taken, Self::Audit, Self::Unpriced, Self::Forged, Self::Expired, Self::Unavailable];
 
     const fn label(self) -> &'static str {
         match self {
@@ -90,10 +89,8 @@ pub enum SegmentCount {
     Clicks,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Labelled {
-    outcome: &'static str,
-}
+/// One label: its name and its value.
+type Labelled = [(&'static str, &'static str); 1];
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct NoticeLabels {
@@ -111,10 +108,17 @@ struct SegmentLabels {
 struct Cases<const N: usize>([Counter; N]);
 
 impl<const N: usize> Cases<N> {
-    fn register(registry: &mut Registry, name: &str, help: &str, labels: [&'static str; N]) -> Self {
+    /// `help` begins with what is counted; `label` names what the cases are.
+    fn register(
+        registry: &mut Registry,
+        name: &str,
+        label: &'static str,
+        help: &str,
+        cases: [&'static str; N],
+    ) -> Self {
         let family = Family::<Labelled, Counter>::default();
         registry.register(name, help, family.clone());
-        Self(labels.map(|outcome| family.get_or_create_owned(&Labelled { outcome })))
+        Self(cases.map(|case| family.get_or_create_owned(&[(label, case)])))
     }
 }
 
@@ -165,15 +169,16 @@ impl Metrics {
         let mut registry = Registry::with_prefix("vernier");
         let r = &mut registry;
         let requests = RequestOutcome::ALL.map(RequestOutcome::label);
-        let requests = Cases::register(r, "requests", "Bid requests by what became of them", requests);
+        let requests = Cases::register(r, "requests", "outcome", "Bid requests by what became of them", requests);
         let reasons = std::array::from_fn(|at| NoBidReason::ALL[at].label());
-        let no_bids = Cases::register(r, "no_bids", "Impressions without a bid, by reason", reasons);
+        let no_bids = Cases::register(r, "no_bids", "reason", "Impressions without a bid, by reason", reasons);
         let restrictions = Restriction::ALL.map(Restriction::label);
-        let restrictions = Cases::register(r, "restricted", "Requests by the signal that restricts them", restrictions);
+        let restrictions =
+            Cases::register(r, "restricted", "signal", "Requests by the signal that restricts them", restrictions);
         let [a, b, c, d] = UnknownWhy::ALL.map(UnknownWhy::label);
-        let lookups = Cases::register(r, "lookups", "Profile look-ups", ["member", "stranger", a, b, c, d]);
+        let lookups = Cases::register(r, "lookups", "result", "Profile look-ups", ["member", "stranger", a, b, c, d]);
         let caps = ["pending", "won", "confirmed", "released"];
-        let cap_events = Cases::register(r, "cap_events", "What was reported to frequency caps", caps);
+        let cap_events = Cases::register(r, "cap_events", "event", "What was reported to frequency caps", caps);
         let family = Family::<NoticeLabels, Counter>::default();
         r.register("notices", "Notices by kind and by what became of them", family.clone());
         let notices = NoticeKind::ALL.map(|kind| {
@@ -183,7 +188,11 @@ impl Metrics {
         });
         let segments = ["bids", "ghost_bids", "wins", "views", "clicks"].map(|name| {
             let family = Family::<SegmentLabels, Counter>::default();
-            r.register(format!("segment_{name}"), "By the micro-segment that set the price; 0: none did", family.clone());
+            r.register(
+                format!("segment_{name}"),
+                "By the micro-segment that set the price; 0: none did",
+                family.clone(),
+            );
             family
         });
         let histogram = || Histogram::new_with_max(LATENCY_US_MAX, 3).expect("the bounds are valid");

@@ -2,7 +2,7 @@
 //! none once the scratch is warm.
 //!
 //! The campaigns are like those of practice: seven in ten reach for one or two segments of four hundred; most name exchanges,
-//! countries, regions, devices or sizes, 7 to 9 predicates each with their exclusions; a few dozen reach broadly. Every
+//! countries, regions, devices or sizes, 7 to 9 predicates each with their exclusions; 25 reach broadly. Every
 //! request has a person with 8 segments, block lists of 20 domains and 5 categories, and at least 20 campaigns that
 //! compete for each impression (all ten where there are but ten).
 
@@ -234,10 +234,9 @@ fn segment(dice: &mut Dice) -> SegmentId {
 
 fn index(campaigns: usize) -> CampaignIndex {
     let mut dice = Dice(1);
-    // What reaches broadly does so whatever the number of campaigns: one in four of a hundred, and no more than 30.
-    let broad = (campaigns / 4).clamp(10, 30);
-    let campaigns =
-        (0..campaigns).map(|at| campaign(&mut dice, at as u32 + 1, at % 25 == 0 && at / 25 < broad || campaigns <= 10));
+    // What reaches broadly does so whatever the number of campaigns.
+    let broad = campaigns.min(25);
+    let campaigns = (0..campaigns).map(|at| campaign(&mut dice, at as u32 + 1, at * broad % campaigns < broad));
     let eur = (label("EUR"), Rate::new(1_084_500_000).expect("above zero"));
     CampaignIndex::compile(campaigns.collect(), Rates::new([eur]), 1)
 }

@@ -1,7 +1,7 @@
 //! One decision: for each opportunity of a bid request the best bid, or the reason why there is none.
 //!
-//! For each opportunity: the campaigns that match → what each would offer ([`offer`]) → the best first ([`choice`]) →
-//! money set aside, last, so that none is held for a bid that is not made.
+//! For each opportunity: the campaigns that match and what each would pay ([`offer`]) → the best first ([`choice`]): its
+//! creative and variant ([`creative`]) → money set aside, last, so that none is held for a bid that is not made.
 
 use alloc::vec::{Drain, Vec};
 
@@ -18,13 +18,14 @@ use crate::time::Micros;
 
 mod caps;
 mod choice;
+mod creative;
 mod explain;
 mod offer;
 pub(crate) mod person;
 mod price;
 
 use choice::Rank;
-use offer::{Competitor, Fit};
+use offer::Fit;
 use person::Person;
 
 /// Everything a decision knows of a bid request.
@@ -50,7 +51,7 @@ pub struct Scratch {
     blocked_categories: Vec<u64>,
     /// By currency of the index: how many units of the bid's currency buy one unit of it.
     rates: Vec<Option<Rate>>,
-    competitors: Vec<Competitor>,
+    /// The campaigns that compete for one opportunity.
     ranking: Vec<Rank>,
     decisions: Vec<Decision>,
     bids: Vec<(CampaignId, CreativeId)>,
@@ -79,8 +80,8 @@ pub struct Evidence<'s> {
 }
 
 impl<'s> Evidence<'s> {
-    /// The campaigns that competed for an opportunity (its place in the request): they had an offer at or above the
-    /// floor. First the bid and those ranked before it, best first, then the others in no order; at most
+    /// The campaigns that competed for an opportunity (its place in the request): they matched, might bid here, were not
+    /// capped as a whole, and had a price at or above the floor. First the bid and those ranked before it, best first, then the others in no order; at most
     /// [`ELIGIBLE_LISTED_MAX`] of them.
     pub fn eligible(&self, imp: usize) -> &'s [CampaignId] {
         self.eligible.get(imp)
@@ -118,10 +119,9 @@ struct Round<'a, 'r> {
 /// currency aside, or says that there is none; it is asked only for bids that nothing else stands in the way of, the
 /// best first. `trace` watches.
 ///
-/// The reason of an opportunity without a bid is that of its best-ranked campaign ([`NoBidReason::HeldOut`] or
-/// [`NoBidReason::NoLease`]) where any campaign had an offer; else the last one in the order of [`NoBidReason::ALL`], so
-/// that of the campaign that came closest, among campaigns whose targeting and sizes match; else
-/// [`NoBidReason::NoEligibleCampaign`].
+/// The reason of an opportunity without a bid is that of the best-ranked campaign where any competed; else that of the
+/// campaign that came closest, so the last in the order of [`NoBidReason::ALL`], among those whose targeting and sizes
+/// match; else [`NoBidReason::NoEligibleCampaign`].
 pub fn decide<'s>(
     index: &CampaignIndex,
     request: &BidRequest<'_>,
@@ -179,10 +179,8 @@ impl Scratch {
         }
         self.decisions.push(decision);
         let listed = self.ranking.iter().take(ELIGIBLE_LISTED_MAX);
-        let campaign = |rank: &Rank| index.campaign(self.competitors[rank.competitor as usize].slot).id;
-        self.eligible.push(listed.map(campaign));
+        self.eligible.push(listed.map(|rank| index.campaign(rank.slot).id));
         self.ranking.clear();
-        self.competitors.clear();
     }
 }
 
@@ -201,7 +199,8 @@ impl Round<'_, '_> {
         Ok(Auction { imp, currency, floor })
     }
 
-    /// Collects the offers of all campaigns for an opportunity. Says how far the campaign that came closest got.
+    /// Collects the campaigns that compete for an opportunity. Says how far the one that came closest got, of those that
+    /// do not.
     fn compete<T: Trace>(
         &self,
         scratch: &mut Scratch,
@@ -224,11 +223,14 @@ impl Round<'_, '_> {
                 } else {
                     explain::fit(self, imp, slot)
                 };
-                match self.competitor(scratch, auction, slot, fit, stopped, trace) {
-                    Ok(competitor) => scratch.competitors.push(competitor),
+                let found = found(met | assumed);
+                match self.rank(scratch, auction, slot, fit, stopped, trace) {
+                    Ok(rank) if found => scratch.ranking.push(rank),
+                    // Sizes of creatives are part of what the index matches.
+                    Ok(_) => explain::refuse(self, imp, slot, NoBidReason::NoCreativeOfSize, trace),
                     Err(reason) => {
                         explain::refuse(self, imp, slot, reason, trace);
-                        closest = if found(met | assumed) { closest.max(reason) } else { closest };
+                        closest = if found { closest.max(reason) } else { closest };
                     }
                 }
             }

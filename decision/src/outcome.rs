@@ -193,20 +193,20 @@ reasons! {
     BlockedDomain = "blocked_domain", 10;
     /// The publisher blocks one of the advertiser's categories.
     BlockedCategory = "blocked_category", 11;
+    /// The campaign's frequency cap is reached.
+    CampaignCap = "campaign_cap", 15;
+    /// The strategy has no price for this person.
+    NoPrice = "no_price", 17;
+    /// The price is below the floor, or nothing.
+    BelowFloor = "below_floor", 18;
     /// No creative has a size that fits.
     NoCreativeOfSize = "no_creative_of_size", 12;
     /// Every creative that fits needs http where https is required.
     NotSecure = "not_secure", 13;
     /// No creative that fits has a variant for this person.
     NoVariant = "no_variant", 14;
-    /// The campaign's frequency cap is reached.
-    CampaignCap = "campaign_cap", 15;
     /// The frequency cap of every creative that fits is reached.
     CreativeCap = "creative_cap", 16;
-    /// The strategy has no price for this person.
-    NoPrice = "no_price", 17;
-    /// The price is below the floor, or nothing.
-    BelowFloor = "below_floor", 18;
     /// The person is held out of the campaign by its experiment: the bid is logged and not sent.
     HeldOut = "held_out", 19;
     /// This node has no money lent for the campaign, or not enough.

@@ -1,7 +1,6 @@
 //! How fast streams of files are on this disk: `cargo bench -p event-log`, with `-- DIR` on the disk of `DIR`.
 
 use std::fs::File;
-use std::future::Future;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -70,11 +69,7 @@ fn appends(log: &EventLog, waiters: usize, bytes: usize) -> (Vec<Duration>, Dura
         let tasks: JoinSet<Vec<Duration>> = (0..waiters).map(|_| task(log.clone())).collect();
         tasks.join_all().await.concat()
     };
-    (wait_on(&runtime, all), started.elapsed())
-}
-
-fn wait_on<T>(runtime: &tokio::runtime::Runtime, future: impl Future<Output = T>) -> T {
-    runtime.block_on(future)
+    (runtime.block_on(all), started.elapsed())
 }
 
 /// Offers bids of 400 bytes, 20,000 a second in bursts of 200.

@@ -4,7 +4,6 @@
 //! files ask of the operating system, [`frame`] the bytes, [`store`] writing and recovery, [`cursor`] reading.
 
 use std::fs::{File, TryLockError};
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -227,11 +226,4 @@ fn lock(dir: &Path) -> Result<File, OpenError> {
         Err(TryLockError::WouldBlock) => Err(OpenError::InUse { dir: dir.to_owned() }),
         Err(TryLockError::Error(source)) => Err(OpenError::Io { path, source }),
     }
-}
-
-/// A stream's files without a lock, for those who only read.
-fn stream_directory(dir: &Path, stream: Stream) -> io::Result<Directory> {
-    let path = dir.join(stream.name());
-    std::fs::metadata(&path).map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))?;
-    Ok(Directory(path))
 }

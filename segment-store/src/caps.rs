@@ -193,7 +193,7 @@ impl Caps {
     pub(crate) fn settle(&mut self, now: Seconds) {
         let mut open = std::mem::take(&mut self.open);
         open.retain(|open| {
-            let stays = open.until > now && !matches!(open.state, State::Confirmed(_));
+            let stays = open.until > now;
             if !stays {
                 self.fold(open);
             }

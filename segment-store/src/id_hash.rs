@@ -28,7 +28,7 @@ impl IdHasher {
 /// The key of a person of whom nothing is stored: derived from an id's hash, so that experiments treat a stranger the
 /// same way each time, and not equal to it, so that streams do not name a record. Fixed forever.
 pub fn stranger(id: IdHash) -> PersonKey {
-    let mut hasher = SipHasher24::new_with_key(b"vernier strangEr");
+    let mut hasher = SipHasher24::new_with_key(b"vernier stranger");
     hasher.write(&id.0);
     PersonKey(hasher.finish128().as_bytes())
 }

@@ -2,7 +2,7 @@
 //!
 //! A person's profile is found under each of their ids. The hot path reads it ([`Profiles::read`]) and says what became
 //! of each impression ([`Profiles::count`]); writers change memberships ([`Profiles::join`]) and the [`admin`] routes
-//! import them. The record is described in [`record`].
+//! import them. The module `record` describes the bytes that are stored.
 
 mod buffer;
 mod caps;

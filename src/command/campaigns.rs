@@ -49,7 +49,10 @@ pub(crate) fn list(admin: &AdminAddress) -> Result<(), String> {
     }
     let all: Campaigns = read(status, &answer)?;
     let width = all.campaigns.iter().map(|campaign| campaign.name.len()).max().unwrap_or(0).max(8);
-    println!("{:<width$}  {:>6}  {:<8}  {:>12}  {:>12}  {:<3}  flight", "campaign", "number", "state", "daily", "total", "");
+    println!(
+        "{:<width$}  {:>6}  {:<8}  {:>12}  {:>12}  {:<3}  flight",
+        "campaign", "number", "state", "daily", "total", ""
+    );
     for c in &all.campaigns {
         let flight = format!("{} to {}", c.from, c.until);
         println!(

@@ -23,7 +23,10 @@ pub(crate) fn run(paths: &[PathBuf]) -> Result<(), String> {
         problems.extend(found.iter().map(Problem::to_string));
     }
     if problems.is_empty() {
-        println!("no problem in {}", paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", "));
+        println!(
+            "no problem in {}",
+            paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
+        );
         return Ok(());
     }
     Err(problems.join("\n"))

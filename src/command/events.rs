@@ -23,5 +23,6 @@ pub(crate) fn cat(dir: &Path, stream: &str, from: u64) -> Result<(), String> {
             written => written.map_err(|problem| problem.to_string())?,
         }
     }
-    out.flush().or_else(|problem| if problem.kind() == ErrorKind::BrokenPipe { Ok(()) } else { Err(problem.to_string()) })
+    out.flush()
+        .or_else(|problem| if problem.kind() == ErrorKind::BrokenPipe { Ok(()) } else { Err(problem.to_string()) })
 }

@@ -90,7 +90,13 @@ mod tests {
                 imp: "1".into(),
                 decision: "bid".into(),
                 campaigns: vec![
-                    campaign("boots", "bid", &[], &["5.00 USD for segment cart", "4.00 USD within the limits"], Some("hero / free")),
+                    campaign(
+                        "boots",
+                        "bid",
+                        &[],
+                        &["5.00 USD for segment cart", "4.00 USD within the limits"],
+                        Some("hero / free"),
+                    ),
                     campaign("tea", "targeting", &["wants segment tea"], &[], None),
                 ],
             }],

@@ -145,8 +145,15 @@ impl Reader {
                 self.problem(value.place, &key, &format!("there is no such setting{}", hint.unwrap_or_default()));
             }
         }
+        // In the order of the file, then the environment.
+        self.problems.sort_by_key(|problem| line_number(&problem.place));
         self.problems
     }
+}
+
+/// The line of a place in a file; after all of them, what is in no file.
+fn line_number(place: &str) -> usize {
+    place.rsplit_once(':').and_then(|(_, line)| line.parse().ok()).unwrap_or(usize::MAX)
 }
 
 /// A whole number within bounds.

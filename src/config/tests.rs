@@ -32,13 +32,13 @@ fn every_problem_is_listed_with_its_place() {
         "[bid]\nlisten = \"here\"\ncores = 0\npublc_url = \"x\"\n[rates]\nUSD = 2\nEUR = 0\n[[exchange]]\nname = \"Demo\"\nbillable = \"clik\"\n",
         "vernier.toml:2: bid.listen: must be an address and port such as 127.0.0.1:8080, not \"here\"
          vernier.toml:3: bid.cores: must be a whole number from 1 to 1024, not \"0\"
-         vernier.toml:7: rates.EUR: must be above 0 with at most nine decimals: US dollars for one unit, not \"0\"
+         vernier.toml:4: bid.publc_url: there is no such setting; did you mean bid.public_url?
          vernier.toml:6: rates.USD: must be named by an ISO 4217 code other than USD
+         vernier.toml:7: rates.EUR: must be above 0 with at most nine decimals: US dollars for one unit, not \"0\"
          vernier.toml:9: exchange[0].name: must be 1 to 16 of a-z, 0-9 and -, not \"Demo\"
          vernier.toml:9: exchange[0].name: an exchange needs a name
-         configuration: exchange: there must be at least one [[exchange]]
-         vernier.toml:4: bid.publc_url: there is no such setting; did you mean bid.public_url?
-         vernier.toml:10: exchange[0].billable: there is no such setting",
+         vernier.toml:10: exchange[0].billable: must be one of burl, view, nurl, not \"clik\"
+         configuration: exchange: there must be at least one [[exchange]]",
     );
 }
 

@@ -21,7 +21,8 @@ fn imported_memberships_are_bid_on_and_bad_lines_are_named() {
     assert!(said.contains("4 lines: 2 imported, 2 left out"), "{said}");
     assert!(problems.contains("line 2: ") && problems.contains("no-such-segment"), "{problems}");
     assert!(problems.contains("line 3: "), "{problems}");
-    let explained = vernier.ask(&["explain", "--request", &write(vernier.data.path(), "r.json", &text(&bid_request("cy")))]);
+    let explained =
+        vernier.ask(&["explain", "--request", &write(vernier.data.path(), "r.json", &text(&bid_request("cy")))]);
     assert!(explained.contains("segments  cart-24h/shoes/low"), "{explained}");
     assert_eq!(vernier.post_bid("demo", &bid_request("cy")).status, 200);
 }
@@ -42,7 +43,10 @@ fn memberships_and_caps_survive_a_restart() {
     vernier.terminate();
     vernier.start();
     let after = shown(&vernier);
-    assert_eq!(before.lines().find(|line| line.starts_with("segments")), after.lines().find(|line| line.starts_with("segments")));
+    assert_eq!(
+        before.lines().find(|line| line.starts_with("segments")),
+        after.lines().find(|line| line.starts_with("segments"))
+    );
 }
 
 #[test]

@@ -94,7 +94,10 @@ impl Keeper {
             events.extend(self.ask(now, want));
         }
         events.extend(self.returns());
-        events.into_iter().map(|event| LeaseRecord { at: now.0, event: Some(event), ..LeaseRecord::default() }).collect()
+        events
+            .into_iter()
+            .map(|event| LeaseRecord { at: now.0, event: Some(event), ..LeaseRecord::default() })
+            .collect()
     }
 
     /// Ends every lease for bidding and says what is handed back.

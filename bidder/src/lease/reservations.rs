@@ -37,10 +37,7 @@ struct Held {
 
 impl Default for Reservations {
     fn default() -> Self {
-        Self {
-            shards: (0..RESERVATION_SHARDS).map(|_| Mutex::default()).collect(),
-            left_over: Mutex::default(),
-        }
+        Self { shards: (0..RESERVATION_SHARDS).map(|_| Mutex::default()).collect(), left_over: Mutex::default() }
     }
 }
 

@@ -98,7 +98,10 @@ fn without_a_lease_there_is_no_bid() {
 
 #[test]
 fn a_lease_is_asked_for_once_and_bid_on_until_its_end() {
-    check("0 tick\n 1 tick\n 1 grant 7 100 31\n 2 bid a 60 60\n 2 bid b 60 60\n 31 bid c 10 60", "ask 100\n bid a on 7\n bid b refused\n bid c refused");
+    check(
+        "0 tick\n 1 tick\n 1 grant 7 100 31\n 2 bid a 60 60\n 2 bid b 60 60\n 31 bid c 10 60",
+        "ask 100\n bid a on 7\n bid b refused\n bid c refused",
+    );
 }
 
 #[test]
@@ -158,7 +161,10 @@ fn a_lease_past_its_end_goes_back() {
 
 #[test]
 fn a_campaign_that_ends_hands_everything_back() {
-    check("0 tick\n 0 grant 7 100 300\n 1 bid a 30 60\n 2 drop\n 3 bid b 10 60\n 60 drop", "ask 100\n bid a on 7\n return 70 of 7\n bid b refused\n return 100 of 7");
+    check(
+        "0 tick\n 0 grant 7 100 300\n 1 bid a 30 60\n 2 drop\n 3 bid b 10 60\n 60 drop",
+        "ask 100\n bid a on 7\n return 70 of 7\n bid b refused\n return 100 of 7",
+    );
 }
 
 #[test]
@@ -176,7 +182,10 @@ fn a_closed_lease_is_neither_spent_nor_handed_back() {
 
 #[test]
 fn a_grant_that_comes_twice_counts_once() {
-    check("0 tick\n 0 grant 7 100 300\n 1 bid a 30 60\n 2 grant 7 100 300\n 2 available", "ask 100\n bid a on 7\n available 70");
+    check(
+        "0 tick\n 0 grant 7 100 300\n 1 bid a 30 60\n 2 grant 7 100 300\n 2 available",
+        "ask 100\n bid a on 7\n available 70",
+    );
 }
 
 #[test]

@@ -113,6 +113,7 @@ fn of_members_that_occur_twice_the_last_one_counts() {
         r#"{"id":"a","imp":[{"id":"1","banner":{"w":1,"h":1},"banner":{"h":2}}],"regs":{"coppa":1},"regs":{}}"#,
         r#"{"id":"a","imp":[{"id":"1"}],"user":{"id":"u","consent":"x"},"user":{"eids":[]},"cur":["EUR"],"cur":null}"#,
         r#"{"id":"a","imp":[{"id":"1"}],"imp":7}"#,
+        r#"{"id":"a","imp":[{"id":"1"}],"regs":{"ext":{"gdpr":1,"gpp":"x"},"ext":{"gpc":0,"gpp":null}}}"#,
         r#"{"id":"a","imp":[{"id":"1"}],"user":{"ext":{"eids":[{"source":"s","uids":[{"id":"1"}]}]},"ext":{}}}"#,
     ] {
         check(body.as_bytes());

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 
 /// What reading a body must come to: a view in the form of [`crate::view::render`], or the reason for a refusal. `None`
 /// where a number is too large for a plain JSON value, so that nothing can be said.
-pub fn read(body: &[u8], user_ids_ours: bool, secure_required: bool) -> Option<Result<Value, &'static str>> {
+pub(crate) fn read(body: &[u8], user_ids_ours: bool, secure_required: bool) -> Option<Result<Value, &'static str>> {
     let request = match serde_json::from_slice::<Value>(body) {
         Ok(request) => request,
         Err(error) if error.to_string().starts_with("number out of range") => return None,

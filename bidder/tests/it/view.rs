@@ -9,17 +9,17 @@ use decision::privacy::Flag;
 use serde_json::{Value, json};
 
 /// The exchange of the tests.
-pub fn dialect() -> Dialect {
+pub(crate) fn dialect() -> Dialect {
     Dialect::new(ExchangeName::new("demo").expect("a short name"))
 }
 
 /// The view of `body`, or the reason for the refusal.
-pub fn read(body: &[u8], dialect: &Dialect) -> Result<Value, &'static str> {
+pub(crate) fn read(body: &[u8], dialect: &Dialect) -> Result<Value, &'static str> {
     RequestBuffer::default().read(body, dialect).map(|request| render(&request)).map_err(|refusal| refusal.label())
 }
 
 /// Everything that a view says.
-pub fn render(request: &BidRequest<'_>) -> Value {
+pub(crate) fn render(request: &BidRequest<'_>) -> Value {
     let permit = privacy::permit(request);
     let signals = privacy::signals(request);
     let context = &request.context;
@@ -109,7 +109,7 @@ fn flag(flag: Flag) -> &'static str {
 /// Whether a view says what the independent walk says. The walk has numbers as floats, which are not always the decimals
 /// that were written: coordinates may differ by a billionth of themselves, and floors, which are rounded up, by a micro
 /// besides. A floor whose exponent we do not read is out of reach for us.
-pub fn agree(ours: &Value, walked: &Value) -> bool {
+pub(crate) fn agree(ours: &Value, walked: &Value) -> bool {
     match (ours, walked) {
         (Value::Number(a), Value::Number(b)) => close(a.as_f64(), b.as_f64(), 0.0),
         (Value::Array(a), Value::Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| agree(a, b)),

@@ -17,14 +17,12 @@ pub(crate) struct Seen<'a> {
 impl Seen<'_> {
     /// Whether a cap on the campaign as a whole is reached.
     pub(crate) fn campaign_is_capped(&self, campaign: &Campaign) -> bool {
-        let mut counts = campaign.caps.iter().filter(|cap| cap.scope == CapSubject::Campaign);
-        counts.any(|cap| self.is_reached(cap, CapScope::Campaign(campaign.id)))
+        self.is_reached(campaign, CapSubject::Campaign, CapScope::Campaign(campaign.id))
     }
 
     /// Whether a cap on each creative is reached for this one.
     pub(crate) fn creative_is_capped(&self, campaign: &Campaign, creative: CreativeId) -> bool {
-        let mut counts = campaign.caps.iter().filter(|cap| cap.scope == CapSubject::EachCreative);
-        counts.any(|cap| self.is_reached(cap, CapScope::Creative(creative)))
+        self.is_reached(campaign, CapSubject::EachCreative, CapScope::Creative(creative))
     }
 
     /// How far each cap of the campaign is used up, for this creative.
@@ -38,15 +36,24 @@ impl Seen<'_> {
         })
     }
 
-    fn is_reached(&self, cap: &FrequencyCap, scope: CapScope) -> bool {
-        self.count(cap, scope) >= u32::from(cap.count)
+    fn is_reached(&self, campaign: &Campaign, subject: CapSubject, scope: CapScope) -> bool {
+        // Most people have seen nothing of most campaigns, and every cap allows one impression.
+        if self.bids_of(scope) == 0 && !self.person.may_have_seen(scope) {
+            return false;
+        }
+        let mut caps = campaign.caps.iter().filter(|cap| cap.scope == subject);
+        caps.any(|cap| self.count(cap, scope) >= u32::from(cap.count))
     }
 
     fn count(&self, cap: &FrequencyCap, scope: CapScope) -> u32 {
+        self.person.impressions_within(scope, cap.window_s) + self.bids_of(scope)
+    }
+
+    fn bids_of(&self, scope: CapScope) -> u32 {
         let bids = self.bids.iter().filter(|(campaign, creative)| match scope {
             CapScope::Campaign(id) => *campaign == id,
             CapScope::Creative(id) => *creative == id,
         });
-        self.person.impressions_within(scope, cap.window_s) + bids.count() as u32
+        bids.count() as u32
     }
 }

@@ -3,24 +3,27 @@
 use core::cmp::Reverse;
 
 use super::caps::Seen;
-use super::offer::Competitor;
 use super::{Auction, Round, Scratch};
-use crate::campaign::Campaign;
-use crate::ids::CreativeId;
 use crate::money::Nanos;
-use crate::outcome::{Arm, Bid, Decision, Ghost, Grounds, NoBidReason, Reservation, Slot, Trace};
+use crate::outcome::{Arm, Bid, Decision, Ghost, Grounds, NoBidReason, Offer, PriceSteps, Reservation, Slot, Trace};
 
-/// A competitor's place: highest price first, then the lots drawn by the seed, then the lower campaign id.
+/// A campaign that competes, by its place among the others: highest price first, then the lots drawn by the seed, then
+/// the lower campaign id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Rank {
     price: Reverse<Nanos>,
     lot: u64,
-    /// The place among the competitors, which stand by ascending campaign id.
-    pub(crate) competitor: u32,
+    pub(crate) slot: Slot,
 }
 
-/// Goes through the offers, best first, until one becomes the bid. Those of held-out people on the way become ghosts:
-/// with all others as they are, each of them would have won. `closest` is the reason where nobody had an offer.
+impl Rank {
+    pub(crate) fn new(price: Nanos, lot: u64, slot: Slot) -> Self {
+        Self { price: Reverse(price), lot, slot }
+    }
+}
+
+/// Goes through the campaigns that compete, best first, until one bids. Offers to held-out people on the way become
+/// ghosts: with all others as they are, each of them would have won. `closest` is the reason where nobody competes.
 pub(crate) fn choose(
     round: &Round<'_, '_>,
     scratch: &mut Scratch,
@@ -29,31 +32,27 @@ pub(crate) fn choose(
     reserve: &mut impl FnMut(Slot, Nanos) -> bool,
     trace: &mut impl Trace,
 ) -> Decision {
-    let Scratch { competitors, ranking, .. } = scratch;
-    let rank = |(at, one): (u32, &Competitor)| Rank { price: Reverse(one.price.bid_cpm), lot: one.lot, competitor: at };
-    ranking.extend((0..).zip(competitors.iter()).map(rank));
     let mut first = None;
     for place in 0..scratch.ranking.len() {
         bring_forward(&mut scratch.ranking, place);
-        let competitor = *scratch.ranked(place);
-        let campaign = round.index.campaign(competitor.slot);
-        let offer = round.offer(&competitor, auction.currency);
-        let reason = if offer.arm == Arm::HeldOut {
-            let grounds = scratch.grounds(round, &competitor, campaign, offer.creative);
-            scratch.ghosts.push(Ghost { imp: auction.imp, offer, grounds });
-            NoBidReason::HeldOut
-        } else if !reserve(offer.slot, offer.campaign_price) {
-            NoBidReason::NoLease
-        } else {
-            for outbid in place + 1..scratch.ranking.len() {
-                let slot = scratch.ranked(outbid).slot;
-                trace.refused(auction.imp, round.index.campaign(slot), NoBidReason::Outbid);
+        let slot = scratch.ranking[place].slot;
+        let reason = match round.offer(scratch, auction, slot) {
+            Ok((offer, price)) if offer.arm == Arm::HeldOut => {
+                let grounds = scratch.grounds(round, &offer, price);
+                scratch.ghosts.push(Ghost { imp: auction.imp, offer, grounds });
+                NoBidReason::HeldOut
             }
-            let reservation = Reservation::new(offer.slot, offer.campaign_price);
-            let grounds = scratch.grounds(round, &competitor, campaign, offer.creative);
-            return Decision::Bid(Bid { offer, grounds, reservation });
+            Ok((offer, price)) if reserve(slot, offer.campaign_price) => {
+                let reservation = Reservation::new(slot, offer.campaign_price);
+                for outbid in &scratch.ranking[place + 1..] {
+                    trace.refused(auction.imp, round.index.campaign(outbid.slot), NoBidReason::Outbid);
+                }
+                return Decision::Bid(Bid { offer, grounds: scratch.grounds(round, &offer, price), reservation });
+            }
+            Ok(_) => NoBidReason::NoLease,
+            Err(reason) => reason,
         };
-        trace.refused(auction.imp, campaign, reason);
+        trace.refused(auction.imp, round.index.campaign(slot), reason);
         first = first.or(Some(reason));
     }
     Decision::NoBid(first.unwrap_or(closest))
@@ -74,20 +73,10 @@ fn bring_forward(ranking: &mut [Rank], place: usize) {
 }
 
 impl Scratch {
-    fn ranked(&self, place: usize) -> &Competitor {
-        &self.competitors[self.ranking[place].competitor as usize]
-    }
-
     /// Notes what an offer was computed from.
-    fn grounds(
-        &mut self,
-        round: &Round<'_, '_>,
-        competitor: &Competitor,
-        campaign: &Campaign,
-        creative: CreativeId,
-    ) -> Grounds {
+    fn grounds(&mut self, round: &Round<'_, '_>, offer: &Offer, price: PriceSteps) -> Grounds {
         let seen = Seen { person: round.person, bids: &self.bids };
-        self.caps.push(seen.counts(campaign, creative));
-        Grounds { price: competitor.price, caps: self.caps.len() as u32 - 1 }
+        self.caps.push(seen.counts(round.index.campaign(offer.slot), offer.creative));
+        Grounds { price, caps: self.caps.len() as u32 - 1 }
     }
 }

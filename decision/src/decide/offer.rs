@@ -1,18 +1,16 @@
-//! What one campaign would offer for one opportunity, or why it offers nothing.
-
-use core::ops::Range;
-
-use xxhash_rust::xxh3::xxh3_64_with_seed;
+//! What one campaign has to offer for one opportunity, or why it has nothing: first whether it competes and at what
+//! price, then, for the few that come to bid, the whole offer.
 
 use super::caps::Seen;
+use super::choice::Rank;
+use super::creative::{pick, rotation};
 use super::price::price;
 use super::{Auction, Round, Scratch};
-use crate::campaign::{Campaign, WhenAudienceUnknown};
+use crate::campaign::WhenAudienceUnknown;
 use crate::experiment::arm;
-use crate::ids::Currency;
-use crate::index::{CreativeTerms, bits};
-use crate::money::{Nanos, Rate};
-use crate::opportunity::Opportunity;
+use crate::ids::CampaignId;
+use crate::index::bits;
+use crate::money::Nanos;
 use crate::outcome::{NoBidReason, Offer, PriceSteps, Slot, Trace};
 
 /// How a campaign's targeting stands to the request.
@@ -26,27 +24,9 @@ pub(crate) enum Fit {
     Missed,
 }
 
-/// A campaign with an offer, before the offer is written out.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Competitor {
-    pub(crate) slot: Slot,
-    pub(crate) pick: Pick,
-    pub(crate) rate: Rate,
-    pub(crate) price: PriceSteps,
-    /// Decides between equal prices: the least wins.
-    pub(crate) lot: u64,
-}
-
-/// The creative and variant picked: places in the index.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Pick {
-    creative: u32,
-    variant: u32,
-}
-
 impl Round<'_, '_> {
-    /// Finds what the campaign in `slot` has to offer. Checks in the order of [`NoBidReason::ALL`].
-    pub(crate) fn competitor(
+    /// Finds whether the campaign in `slot` competes. Checks in the order of [`NoBidReason::ALL`].
+    pub(crate) fn rank(
         &self,
         scratch: &Scratch,
         auction: &Auction,
@@ -54,7 +34,7 @@ impl Round<'_, '_> {
         fit: Fit,
         stopped: &impl Fn(Slot) -> bool,
         trace: &mut impl Trace,
-    ) -> Result<Competitor, NoBidReason> {
+    ) -> Result<Rank, NoBidReason> {
         let terms = &self.index.terms[slot.0 as usize];
         let rate = scratch.rates[terms.currency as usize].ok_or(NoBidReason::Currency)?;
         if stopped(slot) {
@@ -80,91 +60,59 @@ impl Round<'_, '_> {
         if bits::contains(&scratch.blocked_categories, terms.categories) {
             return Err(NoBidReason::BlockedCategory);
         }
-        let lot = xxh3_64_with_seed(&campaign.id.0.to_le_bytes(), self.request.seed);
-        let seen = Seen { person: self.person, bids: &scratch.bids };
-        let rotation = rotation(terms.creatives.range(), lot, auction.imp);
-        let pick = self.pick(&seen, campaign, rotation, &self.request.opportunities[auction.imp])?;
+        if self.seen(scratch).campaign_is_capped(campaign) {
+            return Err(NoBidReason::CampaignCap);
+        }
         let price = price(&campaign.strategy, &self.person, rate).ok_or(NoBidReason::NoPrice)?;
         trace.priced(auction.imp, campaign, price);
         if price.bid_cpm < auction.floor || price.bid_cpm <= Nanos::ZERO {
             return Err(NoBidReason::BelowFloor);
         }
-        Ok(Competitor { slot, pick, rate, price, lot })
+        Ok(Rank::new(price.bid_cpm, lot(self.request.seed, campaign.id), slot))
     }
 
-    /// Writes out what a competitor offers in a currency.
-    pub(crate) fn offer(&self, competitor: &Competitor, currency: Currency) -> Offer {
-        let Competitor { slot, pick, rate, price, .. } = *competitor;
-        let campaign = self.index.campaign(slot);
-        let creative = &self.index.creatives[pick.creative as usize];
-        Offer {
+    /// Writes out what a campaign that competes offers, and how its price came about.
+    pub(crate) fn offer(
+        &self,
+        scratch: &Scratch,
+        auction: &Auction,
+        slot: Slot,
+    ) -> Result<(Offer, PriceSteps), NoBidReason> {
+        let (campaign, terms) = (self.index.campaign(slot), &self.index.terms[slot.0 as usize]);
+        let rate = scratch.rates[terms.currency as usize].ok_or(NoBidReason::Currency)?;
+        let price = price(&campaign.strategy, &self.person, rate).ok_or(NoBidReason::NoPrice)?;
+        let rotation = rotation(terms.creatives.range(), lot(self.request.seed, campaign.id), auction.imp);
+        let opportunity = &self.request.opportunities[auction.imp];
+        let pick = pick(self.index, rotation, opportunity, &self.seen(scratch), campaign)?;
+        let creative = &self.index.creatives[pick.creative];
+        let offer = Offer {
             slot,
             campaign: campaign.id,
             advertiser: campaign.advertiser.id,
             creative: creative.id,
-            variant: self.index.variants[pick.variant as usize].id,
-            variant_slot: pick.variant,
+            variant: self.index.variants[pick.variant].id,
+            variant_slot: pick.variant as u32,
             size: creative.size,
             price: price.bid_cpm,
-            currency,
+            currency: auction.currency,
             rate,
             campaign_price: price.limited_cpm,
             segment: price.segment,
             arm: arm(campaign.experiment.as_ref(), self.person.key()),
-        }
+        };
+        Ok((offer, price))
     }
 
-    /// The first creative in rotation that fits, with its variant. Where none fits, the reason is that of the creative
-    /// that came closest.
-    fn pick(
-        &self,
-        seen: &Seen<'_>,
-        campaign: &Campaign,
-        rotation: impl Iterator<Item = usize>,
-        opportunity: &Opportunity<'_>,
-    ) -> Result<Pick, NoBidReason> {
-        let mut closest = NoBidReason::NoCreativeOfSize;
-        for creative in rotation {
-            let terms = &self.index.creatives[creative];
-            if !opportunity.sizes.contains(&terms.size) {
-                continue;
-            }
-            match self.variant(terms, opportunity.secure) {
-                Err(reason) => closest = closest.max(reason),
-                Ok(_) if seen.campaign_is_capped(campaign) => return Err(NoBidReason::CampaignCap),
-                Ok(_) if seen.creative_is_capped(campaign, terms.id) => closest = NoBidReason::CreativeCap,
-                Ok(variant) => return Ok(Pick { creative: creative as u32, variant: variant as u32 }),
-            }
-        }
-        Err(closest)
-    }
-
-    /// The variant of a creative for the person, among those that are secure where that is required: the first with a
-    /// segment the person is in, else the first without segments.
-    fn variant(&self, creative: &CreativeTerms, secure: bool) -> Result<usize, NoBidReason> {
-        let mut closest = NoBidReason::NotSecure;
-        let mut for_everyone = None;
-        for (variant, terms) in creative.variants.range().zip(&self.index.variants[creative.variants.range()]) {
-            if secure && !terms.secure {
-                continue;
-            }
-            let segments = &self.index.variant_segments[terms.segments.range()];
-            if self.person.is_in_any(segments) {
-                return Ok(variant);
-            }
-            if segments.is_empty() {
-                for_everyone = for_everyone.or(Some(variant));
-            }
-            closest = NoBidReason::NoVariant;
-        }
-        for_everyone.ok_or(closest)
+    /// What the person has seen, and is about to see by the bids made so far.
+    pub(crate) fn seen<'s>(&'s self, scratch: &'s Scratch) -> Seen<'s> {
+        Seen { person: self.person, bids: &scratch.bids }
     }
 }
 
-/// All `creatives`, in turn. `lot` says where the rotation starts, and each opportunity of a request (`imp`) starts one
-/// further, so that a page does not show one creative twice while there is another.
-fn rotation(creatives: Range<usize>, lot: u64, imp: usize) -> impl Iterator<Item = usize> {
-    let count = creatives.len().max(1);
-    let start = creatives.start + ((lot % count as u64) as usize + imp) % count;
-    (start..creatives.end).chain(creatives.start..start)
+/// The lot that `seed` draws for a campaign (the finalizer of SplitMix64).
+fn lot(seed: u64, campaign: CampaignId) -> u64 {
+    let mut lot = seed ^ u64::from(campaign.0).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    lot = (lot ^ (lot >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    lot = (lot ^ (lot >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    lot ^ (lot >> 31)
 }

@@ -75,13 +75,13 @@ impl<'a> Person<'a> {
         segments.iter().any(|segment| self.is_in(*segment, 0) == Some(true))
     }
 
+    /// Whether there may be impressions of `scope`; that there are none is certain.
+    pub(crate) fn may_have_seen(&self, scope: CapScope) -> bool {
+        self.scopes.may_contain(number(scope))
+    }
+
     /// Impressions of `scope` in the `window_s` seconds that end now; none where the past is unknown.
     pub(crate) fn impressions_within(&self, scope: CapScope, window_s: u32) -> u32 {
-        match self.profile {
-            Some(profile) if self.scopes.may_contain(number(scope)) => {
-                profile.impressions_within(scope, self.now, window_s) as u32
-            }
-            _ => 0,
-        }
+        self.profile.map_or(0, |profile| profile.impressions_within(scope, self.now, window_s) as u32)
     }
 }

@@ -37,9 +37,9 @@ impl Blocklist {
     /// Puts the groups that `listed` blocks into `blocked`.
     pub(crate) fn mark(&self, listed: &[&str], blocked: &mut Vec<u64>) {
         bits::reset(blocked, self.groups);
+        let mut buffer = [0; BYTES_MAX];
         for name in listed {
-            let mut lower = [0; BYTES_MAX];
-            let Some(lower) = lower.get_mut(..name.len()) else { continue };
+            let Some(lower) = buffer.get_mut(..name.len()) else { continue };
             lower.copy_from_slice(name.as_bytes());
             lower.make_ascii_lowercase();
             let hash = xxh3_64(lower);

@@ -63,8 +63,8 @@ struct Rest {
 #[derive(Debug, Default)]
 pub(crate) struct Matches {
     conjunctions: Vec<u64>,
-    /// In which sizes' bitmaps to look.
-    sizes: Vec<u32>,
+    /// The conjunctions that the sizes of one impression satisfy.
+    fitting: Vec<u64>,
     /// Campaigns with targeting that is true.
     pub(crate) met: Vec<u64>,
     /// Campaigns with targeting that is true if the person is assumed to be in every segment asked for and in none
@@ -141,15 +141,18 @@ impl Matcher {
     pub(crate) fn find(&self, sizes: &[Size], person: &Person<'_>, matches: &mut Matches) {
         bits::reset(&mut matches.met, self.campaigns);
         bits::reset(&mut matches.assumed, self.campaigns);
-        matches.sizes.clear();
-        matches.sizes.extend(sizes.iter().filter_map(|size| self.sizes.place(&Fact::Size(*size))));
-        for (at, word) in matches.conjunctions.iter().enumerate().filter(|(_, word)| **word != 0) {
-            let fits = matches.sizes.iter().fold(0, |fits, size| fits | self.sizes.bitmaps[*size as usize][at]);
-            for conjunction in bits::ones(at, word & fits) {
+        let Matches { conjunctions, fitting, met, assumed } = matches;
+        bits::reset(fitting, self.tails.len());
+        for size in sizes {
+            let fits = self.sizes.of(Some(Fact::Size(*size)));
+            fitting.iter_mut().zip(fits).for_each(|(fitting, fits)| *fitting |= fits);
+        }
+        for (at, (word, fitting)) in conjunctions.iter().zip(fitting).enumerate() {
+            for conjunction in bits::ones(at, word & *fitting) {
                 let tail = self.tails[conjunction as usize];
                 if self.rest[tail.rest.range()].iter().all(|rest| self.holds(rest, sizes, person)) {
                     let certain = person.is_known() || bits::contains(&self.contextual, conjunction);
-                    let found = if certain { &mut matches.met } else { &mut matches.assumed };
+                    let found = if certain { &mut *met } else { &mut *assumed };
                     self.slots[tail.slots.range()].iter().for_each(|slot| bits::insert(found, *slot));
                 }
             }

@@ -117,7 +117,7 @@ fn the_creative_fits_the_size_and_its_variant_the_person() {
 #[test]
 fn creatives_of_one_size_take_turns() {
     let world = "campaign 1 cpm 2.00 creative 10:300x250 creative 11:300x250";
-    let turns = "bid 1 at 2.00 creative 11\nbid 1 at 2.00 creative 10\nbid 1 at 2.00 creative 11";
+    let turns = "bid 1 at 2.00 creative 10\nbid 1 at 2.00 creative 11\nbid 1 at 2.00 creative 10";
     check(world, "imp 300x250 imp 300x250 imp 300x250", turns);
 }
 

@@ -10,7 +10,7 @@ use decision::profile::CapScope;
 use decision::targeting::{Fact, Targeting};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-use crate::world::{Ask, Imp, Made, Outcome, World};
+use crate::world::{Ask, Made, Outcome, World};
 
 /// What comes of every opportunity, and by opportunity why each campaign that does not win does not.
 pub(crate) fn decide(world: &World, ask: &Ask) -> (Vec<Outcome>, Vec<BTreeMap<CampaignId, NoBidReason>>) {
@@ -24,6 +24,16 @@ struct Table<'a> {
     ask: &'a Ask,
     money: BTreeMap<CampaignId, i64>,
     bids: Vec<(u32, u32)>,
+}
+
+/// What a campaign pays.
+struct Price {
+    /// In the currency of the bid.
+    bid: i128,
+    rate: i128,
+    /// In the currency of the campaign.
+    campaign: i64,
+    segment: Option<SegmentId>,
 }
 
 const BILLION: i128 = 1_000_000_000;
@@ -55,53 +65,80 @@ impl Table<'_> {
             let reasons = self.world.campaigns.iter().map(|campaign| (campaign.id, reason)).collect();
             return (Outcome { decision: Err(reason), ghosts: Vec::new(), eligible: BTreeSet::new() }, reasons);
         }
-        self.choose(imp, currency.unwrap())
+        self.choose(imp, currency.expect("checked above"))
     }
 
     fn choose(&mut self, imp: usize, currency: Currency) -> (Outcome, BTreeMap<CampaignId, NoBidReason>) {
         let mut reasons = BTreeMap::new();
         let mut closest = NoBidReason::NoEligibleCampaign;
-        let mut offers = Vec::new();
+        let mut competitors = Vec::new();
         for campaign in &self.world.campaigns {
-            match self.offer(campaign, imp, currency) {
-                Ok(made) => offers.push(made),
-                Err(reason) => {
-                    reasons.insert(campaign.id, reason);
-                    let fits = |creative: &Creative| self.ask.imps[imp].sizes.contains(&creative.size);
-                    if self.might_be_met(campaign, imp) && campaign.creatives.iter().any(fits) {
-                        closest = closest.max(reason);
-                    }
+            let fits = campaign.creatives.iter().any(|creative| self.ask.imps[imp].sizes.contains(&creative.size));
+            let reason = match self.compete(campaign, imp, currency) {
+                Ok(price) if fits => {
+                    competitors.push((campaign, price));
+                    continue;
                 }
+                Ok(_) => NoBidReason::NoCreativeOfSize,
+                Err(reason) => reason,
+            };
+            reasons.insert(campaign.id, reason);
+            if fits && self.might_be_met(campaign, imp) {
+                closest = closest.max(reason);
             }
         }
-        let lot = |made: &Made| xxh3_64_with_seed(&made.campaign.to_le_bytes(), self.ask.seed);
-        offers.sort_by_key(|made| (-made.price, lot(made), made.campaign));
-        let eligible = offers.iter().map(|made| CampaignId(made.campaign)).collect();
+        competitors.sort_by_key(|(campaign, price)| (-price.bid, self.lot(campaign.id.0), campaign.id));
+        let eligible = competitors.iter().map(|(campaign, _)| campaign.id).collect();
         let mut ghosts = Vec::new();
         let mut bid = None;
         let mut first = None;
-        for made in offers {
-            let money = self.money.entry(CampaignId(made.campaign)).or_default();
-            let reason = if bid.is_some() {
-                NoBidReason::Outbid
-            } else if made.arm == Arm::HeldOut {
-                ghosts.push(made.clone());
-                NoBidReason::HeldOut
-            } else if *money < made.campaign_price {
-                NoBidReason::NoLease
-            } else {
-                *money -= made.campaign_price;
-                self.bids.push((made.campaign, made.creative));
-                bid = Some(made);
-                continue;
+        for (campaign, price) in competitors {
+            let money = self.money.get(&campaign.id).copied().unwrap_or_default();
+            let reason = match self.creative(campaign, imp) {
+                _ if bid.is_some() => NoBidReason::Outbid,
+                Err(reason) => reason,
+                Ok(shown) if self.arm(campaign) == Arm::HeldOut => {
+                    ghosts.push(self.made(campaign, &price, shown, currency));
+                    NoBidReason::HeldOut
+                }
+                Ok(_) if money < price.campaign => NoBidReason::NoLease,
+                Ok(shown) => {
+                    bid = Some(self.made(campaign, &price, shown, currency));
+                    self.money.insert(campaign.id, money - price.campaign);
+                    self.bids.push((campaign.id.0, shown.0.id.0));
+                    continue;
+                }
             };
-            reasons.insert(CampaignId(made.campaign), reason);
+            reasons.insert(campaign.id, reason);
             first = first.or(Some(reason));
         }
         (Outcome { decision: bid.ok_or(first.unwrap_or(closest)), ghosts, eligible }, reasons)
     }
 
-    fn offer(&self, campaign: &Campaign, imp: usize, currency: Currency) -> Result<Made, NoBidReason> {
+    fn made(&self, campaign: &Campaign, price: &Price, shown: (&Creative, &Variant), currency: Currency) -> Made {
+        let caps = campaign.caps.iter().map(|cap| {
+            let scope = match cap.scope {
+                CapSubject::Campaign => CapScope::Campaign(campaign.id),
+                CapSubject::EachCreative => CapScope::Creative(shown.0.id),
+            };
+            (self.count(scope, cap.window_s), u32::from(cap.count))
+        });
+        Made {
+            campaign: campaign.id.0,
+            creative: shown.0.id.0,
+            variant: shown.1.id.0,
+            size: shown.0.size,
+            price: price.bid as i64,
+            currency,
+            rate: price.rate as i64,
+            campaign_price: price.campaign,
+            segment: price.segment.map(|segment| segment.0),
+            arm: self.arm(campaign),
+            caps: caps.collect(),
+        }
+    }
+
+    fn compete(&self, campaign: &Campaign, imp: usize, currency: Currency) -> Result<Price, NoBidReason> {
         let (Some(from), Some(to)) = (self.dollars(campaign.advertiser.currency), self.dollars(currency)) else {
             return Err(NoBidReason::Currency);
         };
@@ -123,36 +160,19 @@ impl Table<'_> {
             }
         }
         self.blocked(campaign)?;
-        let offer = &self.ask.imps[imp];
-        let (creative, variant) = self.creative(campaign, imp, offer)?;
+        if self.reached(campaign, CapSubject::Campaign, CapScope::Campaign(campaign.id)) {
+            return Err(NoBidReason::CampaignCap);
+        }
         let (campaign_price, segment) = self.price(campaign).ok_or(NoBidReason::NoPrice)?;
         let rate = from * BILLION / to;
-        let price = i128::from(campaign_price) * rate / BILLION;
+        let bid = i128::from(campaign_price) * rate / BILLION;
         // In dollars, so that nothing is rounded.
-        let floor_dollars = i128::from(offer.floor.get()) * self.dollars(offer.floor_currency.unwrap()).unwrap();
-        if price <= 0 || price * to < floor_dollars {
+        let floor = &self.ask.imps[imp];
+        let floor_worth = floor.floor_currency.and_then(|currency| self.dollars(currency)).expect("checked before");
+        if bid <= 0 || bid * to < i128::from(floor.floor.get()) * floor_worth {
             return Err(NoBidReason::BelowFloor);
         }
-        let caps = campaign.caps.iter().map(|cap| {
-            let scope = match cap.scope {
-                CapSubject::Campaign => CapScope::Campaign(campaign.id),
-                CapSubject::EachCreative => CapScope::Creative(creative.id),
-            };
-            (self.count(scope, cap.window_s), u32::from(cap.count))
-        });
-        Ok(Made {
-            campaign: campaign.id.0,
-            creative: creative.id.0,
-            variant: variant.id.0,
-            size: creative.size,
-            price: price as i64,
-            currency,
-            rate: rate as i64,
-            campaign_price,
-            segment: segment.map(|segment| segment.0),
-            arm: self.arm(campaign),
-            caps: caps.collect(),
-        })
+        Ok(Price { bid, rate, campaign: campaign_price, segment })
     }
 
     fn is_in(&self, segment: SegmentId, confidence_min: u8) -> bool {
@@ -221,16 +241,11 @@ impl Table<'_> {
         Ok(())
     }
 
-    fn creative<'c>(
-        &self,
-        campaign: &'c Campaign,
-        imp: usize,
-        offer: &Imp,
-    ) -> Result<(&'c Creative, &'c Variant), NoBidReason> {
-        let lot = xxh3_64_with_seed(&campaign.id.0.to_le_bytes(), self.ask.seed);
+    fn creative<'c>(&self, campaign: &'c Campaign, imp: usize) -> Result<(&'c Creative, &'c Variant), NoBidReason> {
+        let offer = &self.ask.imps[imp];
         let mut rotated: Vec<&Creative> = campaign.creatives.iter().collect();
         let count = rotated.len();
-        rotated.rotate_left((lot % count as u64) as usize);
+        rotated.rotate_left((self.lot(campaign.id.0) % count as u64) as usize);
         rotated.rotate_left(imp % count);
         rotated.retain(|creative| offer.sizes.contains(&creative.size));
         if rotated.is_empty() {
@@ -253,16 +268,14 @@ impl Table<'_> {
         if rotated.is_empty() {
             return Err(NoBidReason::NoVariant);
         }
-        let reached = |subject, scope| {
-            let mut caps = campaign.caps.iter().filter(|cap| cap.scope == subject);
-            caps.any(|cap| self.count(scope, cap.window_s) >= u32::from(cap.count))
-        };
-        if reached(CapSubject::Campaign, CapScope::Campaign(campaign.id)) {
-            return Err(NoBidReason::CampaignCap);
-        }
-        rotated.retain(|creative| !reached(CapSubject::EachCreative, CapScope::Creative(creative.id)));
+        rotated.retain(|creative| !self.reached(campaign, CapSubject::EachCreative, CapScope::Creative(creative.id)));
         let creative = rotated.first().ok_or(NoBidReason::CreativeCap)?;
-        Ok((creative, for_person(creative).unwrap()))
+        Ok((creative, for_person(creative).expect("the others were dropped")))
+    }
+
+    fn reached(&self, campaign: &Campaign, subject: CapSubject, scope: CapScope) -> bool {
+        let mut caps = campaign.caps.iter().filter(|cap| cap.scope == subject);
+        caps.any(|cap| self.count(scope, cap.window_s) >= u32::from(cap.count))
     }
 
     /// Impressions in the window, bids of this request included.
@@ -301,6 +314,15 @@ impl Table<'_> {
             }
         }
         price.map(|cpm| (cpm.max(strategy.min_cpm.get()).min(strategy.max_cpm.get()), segment))
+    }
+
+    /// SplitMix64's finalizer of the seed and the golden-ratio multiple of the id.
+    fn lot(&self, campaign: u32) -> u64 {
+        let mixed = [(30, 0xbf58_476d_1ce4_e5b9), (27, 0x94d0_49bb_1331_11eb)].iter().fold(
+            self.ask.seed ^ (u128::from(campaign) * 0x9e37_79b9_7f4a_7c15) as u64,
+            |lot: u64, (shift, factor): &(u32, u64)| (lot ^ lot >> shift).wrapping_mul(*factor),
+        );
+        mixed ^ mixed >> 31
     }
 
     fn arm(&self, campaign: &Campaign) -> Arm {

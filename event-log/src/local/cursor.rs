@@ -105,3 +105,6 @@ impl<D: Disk> Cursor<D> {
         segment::corruption(&self.disk, first, byte, why).into()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,9 +3,9 @@
 use std::io;
 use std::path::Path;
 
-use super::disk::Disk;
+use super::disk::{Directory, Disk};
 use super::frames::{Found, Frames};
-use super::{segment, stream_directory};
+use super::segment;
 use crate::error::ReadError;
 use crate::stream::{Offset, Record, Stream};
 
@@ -20,7 +20,7 @@ pub fn read_directory(
     stream: Stream,
     from: Offset,
 ) -> Result<impl Iterator<Item = Result<Record, ReadError>> + use<>, ReadError> {
-    let mut batches = Some(Batches::open(stream_directory(dir, stream)?, from)?);
+    let mut batches = Some(Batches::open(Directory(dir.join(stream.name())), from)?);
     let batches = std::iter::from_fn(move || {
         let next = batches.as_mut()?.next();
         if !matches!(next, Ok(Some(_))) {

@@ -84,7 +84,7 @@ impl Disk for Directory {
 
     fn list(&self) -> io::Result<Vec<String>> {
         let mut names = Vec::new();
-        for entry in fs::read_dir(&self.0)? {
+        for entry in fs::read_dir(&self.0).map_err(in_path(&self.0))? {
             // A name that is not text is not one of ours.
             names.extend(entry?.file_name().into_string());
         }
@@ -92,28 +92,37 @@ impl Disk for Directory {
     }
 
     fn create(&self, name: &str) -> io::Result<File> {
-        OpenOptions::new().read(true).write(true).create_new(true).open(self.path(name))
+        let path = self.path(name);
+        OpenOptions::new().read(true).write(true).create_new(true).open(&path).map_err(in_path(&path))
     }
 
     fn open(&self, name: &str) -> io::Result<File> {
-        File::open(self.path(name))
+        let path = self.path(name);
+        File::open(&path).map_err(in_path(&path))
     }
 
     fn edit(&self, name: &str) -> io::Result<File> {
-        OpenOptions::new().read(true).write(true).open(self.path(name))
+        let path = self.path(name);
+        OpenOptions::new().read(true).write(true).open(&path).map_err(in_path(&path))
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
-        fs::remove_file(self.path(name))
+        let path = self.path(name);
+        fs::remove_file(&path).map_err(in_path(&path))
     }
 
     fn sync(&self) -> io::Result<()> {
-        File::open(&self.0)?.sync_all()
+        File::open(&self.0)?.sync_all().map_err(in_path(&self.0))
     }
 
     fn path(&self, name: &str) -> PathBuf {
         self.0.join(name)
     }
+}
+
+/// Names the file in an error; its kind stays.
+fn in_path(path: &Path) -> impl FnOnce(io::Error) -> io::Error {
+    move |error| io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }
 
 impl DiskFile for File {

@@ -78,7 +78,6 @@ impl<D: Disk> Writer<D> {
     fn fail(&self, cause: Arc<str>) -> Failure {
         let failure = Failure { stream: self.stream, cause };
         tracing::error!(stream = %failure.stream, cause = %failure.cause, "stream failed");
-        self.queue.refuse(failure.clone().into());
         self.view.send_modify(|view| view.over = Some(Over::Failed(failure.clone())));
         failure
     }

@@ -144,7 +144,7 @@ impl Ledger {
             Some(lent) if charge == Charge::Made => {
                 lent.charged = lent.charged.saturating_add(amount);
                 account.sums.charge(amount);
-                
+                advertiser.outstanding -= i128::from(amount.get());
                 self.total.charge(amount);
                 self.unsettled(lease).impressions.push(claim.notice.impression.clone());
                 self.close_if_done(lease);

@@ -58,21 +58,25 @@ impl Machine {
     }
 
     fn grants(&self) -> Vec<LeaseGrant> {
-        let records = self.decoded::<LeaseRecord>(Stream::Leases).into_iter();
-        records
-            .filter_map(|record| if let Some(Event::Grant(grant)) = record.event { Some(grant) } else { None })
-            .collect()
+        self.decoded(Stream::Leases).into_iter().filter_map(grant).collect()
     }
 
     fn settled(&self) -> Vec<LeaseSettled> {
-        let records = self.decoded::<LeaseRecord>(Stream::Leases).into_iter();
-        records.filter_map(|r| if let Some(Event::Settled(settled)) = r.event { Some(settled) } else { None }).collect()
+        self.decoded(Stream::Leases).into_iter().filter_map(settled).collect()
     }
 
     fn outcomes(&self) -> Vec<(OutcomeKind, u8, i64)> {
         let outcomes = self.decoded::<Outcome>(Stream::Outcomes).into_iter();
         outcomes.map(|outcome| (outcome.kind(), outcome.impression[0], outcome.charged)).collect()
     }
+}
+
+fn grant(record: LeaseRecord) -> Option<LeaseGrant> {
+    if let Some(Event::Grant(grant)) = record.event { Some(grant) } else { None }
+}
+
+fn settled(record: LeaseRecord) -> Option<LeaseSettled> {
+    if let Some(Event::Settled(settled)) = record.event { Some(settled) } else { None }
 }
 
 fn runtime() -> tokio::runtime::Runtime {
@@ -102,7 +106,11 @@ fn lease_record(event: Event) -> KeyValue {
 }
 
 fn ask(ask: u64, amount: i64) -> KeyValue {
-    lease_record(Event::Ask(LeaseAsk { node: 1, campaign: 1, ask, amount }))
+    ask_of(1, ask, amount)
+}
+
+fn ask_of(campaign: u32, ask: u64, amount: i64) -> KeyValue {
+    lease_record(Event::Ask(LeaseAsk { node: 1, campaign, ask, amount }))
 }
 
 /// A billable win: an outcome for the win, one for the charge.
@@ -280,6 +288,24 @@ fn killed_anywhere_in_its_journal_it_charges_the_rest_once() {
 }
 
 #[test]
+fn the_last_published_effects_are_found_however_far_back_they_are() {
+    let machine = Machine::new();
+    machine.append(Stream::Campaigns, vec![campaign(1), campaign(2)]);
+    // More leases than are looked at first, closed by one tick, and so of one journal entry.
+    machine.append(Stream::Leases, (0..1_200).map(|i| ask_of(1 + i % 2, 1 + u64::from(i), 1)).collect());
+    machine.run().unwrap();
+    machine.now.fetch_add(3_630 * SECOND, Ordering::Relaxed);
+    machine.run().unwrap();
+    assert_eq!((machine.grants().len(), machine.settled().len()), (1_200, 1_200));
+    // Then many records of nodes that nothing follows from.
+    machine.append(Stream::Leases, (0..3_000).map(|_| ask(1, 0)).collect());
+    for _ in 0..2 {
+        machine.run().unwrap();
+        assert_eq!((machine.grants().len(), machine.settled().len()), (1_200, 1_200));
+    }
+}
+
+#[test]
 fn effects_without_their_journal_are_refused() {
     let whole = undisturbed();
     let outcomes = whole.records(Stream::Outcomes).len();
@@ -334,16 +360,15 @@ fn while_it_runs_it_answers_asks_and_charges() {
             // The ledger may not have heard of the campaign yet.
             let (ask_key, ask_value) = ask(number, 500);
             log.append(Stream::Leases, ask_key, ask_value).await.unwrap();
-            let grant = loop {
+            let answer = loop {
                 let records = leases.next().await.unwrap();
-                let events = records.iter().filter_map(|r| decode::<LeaseRecord>(&r.value).unwrap().event);
-                if let Some(grant) = events.filter_map(|e| if let Event::Grant(g) = e { Some(g) } else { None }).last()
-                {
-                    break grant;
+                let mut grants = records.iter().filter_map(|record| grant(decode(&record.value).unwrap()));
+                if let Some(answer) = grants.next_back() {
+                    break answer;
                 }
             };
-            if grant.lease > 0 {
-                let (notice_key, notice_value) = win(7, grant.lease, 42);
+            if answer.lease > 0 {
+                let (notice_key, notice_value) = win(7, answer.lease, 42);
                 log.append(Stream::Notices, notice_key, notice_value).await.unwrap();
                 break;
             }

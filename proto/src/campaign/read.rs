@@ -57,12 +57,11 @@ impl Reader {
         }
         let categories = wire.advertiser.as_ref().map_or(0, |advertiser| advertiser.categories.len());
         self.count("advertiser.categories", categories, limits::CATEGORIES_MAX);
-        let mut nodes = 0;
+        let mut left = limits::TARGETING_NODES_MAX;
         if let Some(targeting) = &wire.targeting
-            && !within_limits(targeting, limits::TARGETING_DEPTH_MAX, &mut nodes)
+            && !fits(targeting, &mut left)
         {
-            let (depth, nodes) = (limits::TARGETING_DEPTH_MAX, limits::TARGETING_NODES_MAX);
-            self.push("targeting", format!("must be at most {depth} levels deep and have at most {nodes} parts"));
+            self.push("targeting", format!("must have at most {} parts", limits::TARGETING_NODES_MAX));
         }
     }
 
@@ -144,7 +143,7 @@ impl Reader {
         (subject, wire.count, wire.window_s)
     }
 
-    /// Called with an expression [`within_limits`] only.
+    /// Called with an expression that [`fits`] only.
     fn targeting(&mut self, path: &str, wire: &wire::Targeting) -> Option<Targeting> {
         let is = |fact: Option<Fact>, message| fact.map(Targeting::Is).ok_or(message);
         let read = match wire.expression.as_ref() {
@@ -181,15 +180,14 @@ impl Reader {
     }
 }
 
-/// Whether an expression has at most `depth` levels and, with those counted before, as many parts as a campaign may.
-fn within_limits(wire: &wire::Targeting, depth: usize, nodes: &mut usize) -> bool {
-    *nodes += 1;
-    if depth == 0 || *nodes > limits::TARGETING_NODES_MAX {
-        return false;
-    }
+/// Whether an expression has no more parts than are `left`, which it uses up. It is then no deeper either; how deep a
+/// campaign's may be is checked with the campaign.
+fn fits(wire: &wire::Targeting, left: &mut usize) -> bool {
+    let Some(rest) = left.checked_sub(1) else { return false };
+    *left = rest;
     match &wire.expression {
         Some(Expression::All(list) | Expression::Any(list) | Expression::None(list)) => {
-            list.parts.iter().all(|part| within_limits(part, depth - 1, nodes))
+            list.parts.iter().all(|part| fits(part, left))
         }
         _ => true,
     }

@@ -157,7 +157,30 @@ fn failed(error: impl ToString) -> StoreError {
 
 #[cfg(test)]
 mod tests {
+    use std::task::{Context, Poll, Waker};
+
     use super::*;
+
+    #[test]
+    fn nobody_is_told_before_the_write_has_ended() {
+        let (began, begins) = channel();
+        let (end, ends) = channel::<()>();
+        let writer = Writer::run(move || {
+            began.send(()).map_err(|_| "nobody looks")?;
+            // Goes on when the other end is dropped.
+            let _dropped = ends.recv();
+            Ok::<_, &str>(())
+        });
+        let writer = writer.unwrap();
+        let mut flush = std::pin::pin!(writer.flush());
+        let context = &mut Context::from_waker(Waker::noop());
+        assert_eq!(flush.as_mut().poll(context), Poll::Pending);
+        begins.recv().unwrap();
+        assert_eq!(flush.as_mut().poll(context), Poll::Pending);
+        drop(end);
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        assert_eq!(runtime.block_on(flush), Ok(()));
+    }
 
     #[test]
     fn a_failure_is_told_to_all_who_wait_from_then_on() {

@@ -34,7 +34,7 @@ pub(super) fn currencies<'a>(json: &mut Reader<'a>, arena: &'a Bump) -> Result<O
         }
         Ok(())
     })?;
-    Ok((named || shape == Shape::Other).then(|| &*currencies.into_bump_slice()))
+    Ok((named || shape == Shape::Other).then(|| currencies.into_bump_slice()))
 }
 
 pub(super) fn list<'a>(json: &mut Reader<'a>, arena: &'a Bump) -> Result<List<'a>, JsonError> {
