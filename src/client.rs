@@ -34,6 +34,7 @@ where
         .method(method)
         .uri(path)
         .header(header::HOST, address)
+        .header(header::CONTENT_TYPE, "application/json")
         .body(body)
         .map_err(|problem| problem.to_string())?;
     sender.send_request(request).await.map_err(|problem| nothing(&problem))

@@ -29,13 +29,14 @@ pub enum Telemetry {
 /// Where cores hand telemetry in. Clones share the queue.
 #[derive(Clone, Debug)]
 pub struct Events {
-    queue: SyncSender<Telemetry>,
+    /// `None` ends the producer.
+    queue: SyncSender<Option<Telemetry>>,
     queued: Arc<AtomicUsize>,
     dropped: Arc<AtomicU64>,
 }
 
 impl Events {
-    /// Starts the producer thread. It ends, with everything queued handed to the log, once all clones are dropped.
+    /// Starts the producer thread. It ends after [`Events::close`].
     ///
     /// # Errors
     /// Where no thread can be started.
@@ -57,10 +58,16 @@ impl Events {
             return;
         }
         self.queued.fetch_add(1, Ordering::Relaxed);
-        if self.queue.try_send(telemetry).is_err() {
+        if self.queue.try_send(Some(telemetry)).is_err() {
             self.queued.fetch_sub(1, Ordering::Relaxed);
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    /// Ends the producer once everything queued so far is handed to the log. What comes later is dropped and counted.
+    /// It waits while the queue is full.
+    pub fn close(&self) {
+        let _ended_already = self.queue.send(None);
     }
 
     /// Records dropped since the start, here and by the log's own queue.
@@ -78,8 +85,8 @@ fn is_kept(queued: usize, person: Option<PersonKey>) -> bool {
     place >= over.min(room) as u64
 }
 
-fn produce(log: &EventLog, queue: &Receiver<Telemetry>, waiting: &AtomicUsize, dropped: &AtomicU64) {
-    while let Ok(telemetry) = queue.recv() {
+fn produce(log: &EventLog, queue: &Receiver<Option<Telemetry>>, waiting: &AtomicUsize, dropped: &AtomicU64) {
+    while let Ok(Some(telemetry)) = queue.recv() {
         waiting.fetch_sub(1, Ordering::Relaxed);
         let taken = match &telemetry {
             Telemetry::Bid(bid) => log.offer(Stream::Bids, bid.impression.as_slice(), record::encode(&**bid)),

@@ -136,9 +136,12 @@ impl Running {
         drained.send_replace(true);
         keeper.await.map_err(std::io::Error::other)?;
         feed.abort();
-        drop(admin);
-        drop(feed.await);
-        tokio::task::spawn_blocking(move || events.join())
+        let queue = admin.bidder.events.clone();
+        let close = move || {
+            queue.close();
+            events.join()
+        };
+        tokio::task::spawn_blocking(close)
             .await
             .map_err(std::io::Error::other)?
             .map_err(|_| std::io::Error::other("the thread of events panicked"))?;

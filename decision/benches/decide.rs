@@ -1,10 +1,10 @@
 //! One decision on a request with two impressions, by number of campaigns: time, and allocations, of which there must be
 //! none once the scratch is warm.
 //!
-//! The campaigns are like those of practice: seven in ten reach for one or two segments of four hundred; most name exchanges,
-//! countries, regions, devices or sizes, 7 to 9 predicates each with their exclusions; 25 reach broadly. Every
-//! request has a person with 8 segments, block lists of 20 domains and 5 categories, and at least 20 campaigns that
-//! compete for each impression (all ten where there are but ten).
+//! The campaigns are like those of practice: seven in ten reach for one or two segments of four hundred; all name
+//! exchanges, countries or regions, and devices, and exclude a segment and a size: 7 to 9 predicates each. 25 of
+//! them reach broadly. Every request has a person with 8 segments and 10 impressions, block lists of 20 domains
+//! and 5 categories, and at least 20 campaigns that compete for each impression (but where there are only ten).
 
 use decision::campaign::{
     Advertiser, Budget, Campaign, CapSubject, Creative, Experiment, Flight, FrequencyCap, PriceRule, SegmentPrice,
@@ -315,7 +315,7 @@ fn narrow_targeting(dice: &mut Dice) -> Targeting {
     let countries = dice.several(2, &COUNTRIES);
     let regions = (0..3).map(|_| Fact::Region(label(countries[0]), label(&format!("R{}", dice.below(16)))));
     let mut parts = vec![any(regions.collect::<Vec<_>>())];
-    if dice.percent(60) {
+    if dice.percent(25) {
         parts = vec![any(countries.iter().map(|country| Fact::Country(label(country))))];
     }
     parts.push(any(dice.several(2, &EXCHANGES).into_iter().map(|name| Fact::Exchange(label(name)))));

@@ -1,14 +1,14 @@
 //! One decision: for each opportunity of a bid request the best bid, or the reason why there is none.
 //!
-//! For each opportunity: the campaigns that match and what each would pay ([`offer`]) → the best first ([`choice`]): its
-//! creative and variant ([`creative`]) → money set aside, last, so that none is held for a bid that is not made.
+//! For each opportunity: the campaigns that match and what each would pay (`offer`) → the best first (`choice`): its
+//! creative and variant (`creative`) → money set aside, last, so that none is held for a bid that is not made.
 
 use alloc::vec::{Drain, Vec};
 
 use crate::ids::{CampaignId, CreativeId, Currency};
+use crate::index::CampaignIndex;
 use crate::index::lists::Lists;
 use crate::index::matching::Matches;
-use crate::index::{CampaignIndex, bits};
 use crate::limits::ELIGIBLE_LISTED_MAX;
 use crate::money::{Nanos, Rate};
 use crate::opportunity::{Context, Opportunity};
@@ -22,10 +22,9 @@ mod creative;
 mod explain;
 mod offer;
 pub(crate) mod person;
-mod price;
+pub(crate) mod price;
 
 use choice::Rank;
-use offer::Fit;
 use person::Person;
 
 /// Everything a decision knows of a bid request.
@@ -179,7 +178,7 @@ impl Scratch {
         }
         self.decisions.push(decision);
         let listed = self.ranking.iter().take(ELIGIBLE_LISTED_MAX);
-        self.eligible.push(listed.map(|rank| index.campaign(rank.slot).id));
+        self.eligible.push(listed.map(|rank| index.terms[rank.slot.0 as usize].id));
         self.ranking.clear();
     }
 }
@@ -211,27 +210,18 @@ impl Round<'_, '_> {
         let imp = auction.imp;
         self.index.matcher.find(self.request.opportunities[imp].sizes, &self.person, &mut scratch.matches);
         let mut closest = NoBidReason::NoEligibleCampaign;
-        for at in 0..scratch.matches.met.len() {
-            let (met, assumed) = (scratch.matches.met[at], scratch.matches.assumed[at]);
-            let slots = if T::EXPLAINS { self.index.slots_of_word(at) } else { met | assumed };
-            for slot in bits::ones(at, slots).map(Slot) {
-                let found = |word: u64| word >> (slot.0 % 64) & 1 == 1;
-                let fit = if found(met) {
-                    Fit::Met
-                } else if found(assumed) {
-                    Fit::Assumed
-                } else {
-                    explain::fit(self, imp, slot)
-                };
-                let found = found(met | assumed);
-                match self.rank(scratch, auction, slot, fit, stopped, trace) {
-                    Ok(rank) if found => scratch.ranking.push(rank),
-                    // Sizes of creatives are part of what the index matches.
-                    Ok(_) => explain::refuse(self, imp, slot, NoBidReason::NoCreativeOfSize, trace),
-                    Err(reason) => {
-                        explain::refuse(self, imp, slot, reason, trace);
-                        closest = if found { closest.max(reason) } else { closest };
-                    }
+        let count = if T::EXPLAINS { self.index.campaigns().len() } else { scratch.matches.found.len() };
+        for at in 0..count {
+            let slot = if T::EXPLAINS { Slot(at as u32) } else { scratch.matches.found[at] };
+            let found = scratch.matches.fit(slot);
+            let fit = found.unwrap_or_else(|| explain::fit(self, imp, slot));
+            match self.rank(scratch, auction, slot, fit, stopped, trace) {
+                Ok(rank) if found.is_some() => scratch.ranking.push(rank),
+                // Sizes of creatives are part of what the index matches.
+                Ok(_) => explain::refuse(self, imp, slot, NoBidReason::NoCreativeOfSize, trace),
+                Err(reason) => {
+                    explain::refuse(self, imp, slot, reason, trace);
+                    closest = if found.is_some() { closest.max(reason) } else { closest };
                 }
             }
         }

@@ -1,13 +1,14 @@
 //! All live campaigns, compiled once off the request path into an immutable form that is quick to match.
 //!
-//! Targeting becomes alternatives ([`conjunction`]), equal ones of different campaigns only once; bitmaps over them say
-//! which a request satisfies ([`matching`]). What a campaign is and offers stays in [`Campaign`]; what every request
+//! Targeting becomes alternatives (`conjunction`), equal ones of different campaigns only once; bitmaps over them say
+//! which a request satisfies (`matching`). What a campaign is and offers stays in [`Campaign`]; what every request
 //! needs of every candidate is laid out densely beside it.
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
-use crate::campaign::{Campaign, Creative, Flight, Variant};
+use crate::campaign::{Campaign, Creative, Flight, Variant, WhenAudienceUnknown};
+use crate::decide::price::Limits;
 use crate::ids::{CampaignId, CreativeId, Currency, SegmentId, VariantId};
 use crate::money::Rates;
 use crate::outcome::Slot;
@@ -32,6 +33,8 @@ pub struct CampaignIndex {
     campaigns: Vec<Campaign>,
     /// What stands beside each campaign, by slot.
     pub(crate) terms: Vec<Terms>,
+    /// The segments that campaigns have prices for.
+    pub(crate) priced_segments: Vec<SegmentId>,
     /// The creatives of all campaigns.
     pub(crate) creatives: Vec<CreativeTerms>,
     /// The variants of all creatives: a place here is a `variant_slot`.
@@ -45,18 +48,25 @@ pub struct CampaignIndex {
     pub(crate) categories: Blocklist,
 }
 
-/// What every request asks of a campaign that it matches.
+/// What every request asks of a campaign that it matches, close together: with many campaigns the time goes into fetching
+/// them from memory.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Terms {
+    pub(crate) id: CampaignId,
     pub(crate) flight: Flight,
     /// The advertiser's domain in [`CampaignIndex::domains`] and its categories in [`CampaignIndex::categories`].
     pub(crate) domain: u32,
     pub(crate) categories: u32,
     /// In [`CampaignIndex::currencies`].
     pub(crate) currency: u32,
+    pub(crate) limits: Limits,
+    /// The segments of [`Strategy::segments`](crate::campaign::Strategy::segments), in [`CampaignIndex::priced_segments`].
+    pub(crate) priced_segments: Span,
     /// In [`CampaignIndex::creatives`].
     pub(crate) creatives: Span,
+    pub(crate) is_capped: bool,
     pub(crate) excludes_a_segment: bool,
+    pub(crate) when_audience_unknown: WhenAudienceUnknown,
 }
 
 /// What every request asks of a creative.
@@ -89,6 +99,7 @@ impl CampaignIndex {
         currencies.dedup();
         let mut domains = Blocklist::builder('.');
         let mut categories = Blocklist::builder('-');
+        let mut priced_segments = Vec::new();
         let (mut creatives, mut variants, mut variant_segments) = (Vec::new(), Vec::new(), Vec::new());
         let mut variant = |variant: &Variant| VariantTerms {
             id: variant.id,
@@ -101,17 +112,23 @@ impl CampaignIndex {
             variants: Span::append(&mut variants, creative.variants.iter().map(&mut variant)),
         };
         let terms = campaigns.iter().map(|campaign| Terms {
+            id: campaign.id,
             flight: campaign.flight,
             domain: domains.insert([campaign.advertiser.domain.as_str()]),
             categories: categories.insert(campaign.advertiser.categories.iter().map(|name| name.as_str())),
             currency: currencies.partition_point(|currency| *currency < campaign.advertiser.currency) as u32,
+            limits: Limits::of(&campaign.strategy),
+            priced_segments: Span::append(&mut priced_segments, campaign.strategy.segments.iter().map(|s| s.segment)),
             creatives: Span::append(&mut creatives, campaign.creatives.iter().map(&mut creative)),
+            is_capped: campaign.is_capped(),
             excludes_a_segment: campaign.targeting.excludes_a_segment(),
+            when_audience_unknown: campaign.when_audience_unknown,
         });
         Self {
             version,
             rates,
             terms: terms.collect(),
+            priced_segments,
             creatives,
             variants,
             variant_segments,
@@ -154,12 +171,6 @@ impl CampaignIndex {
             self.campaigns.iter().flat_map(|campaign| campaign.creatives.iter().map(move |c| (campaign, c)));
         let variants = creatives.flat_map(|(campaign, c)| c.variants.iter().map(move |variant| (campaign, c, variant)));
         variants.zip(0..).map(|((campaign, creative, variant), slot)| (slot, campaign, creative, variant))
-    }
-
-    /// The slots of word number `at` of a bitmap of campaigns, as bits.
-    pub(crate) fn slots_of_word(&self, at: usize) -> u64 {
-        let left = self.campaigns.len() - at * 64;
-        if left >= 64 { u64::MAX } else { (1 << left) - 1 }
     }
 
     /// How many variants there are.

@@ -3,7 +3,7 @@
 use super::process::{Vernier, bid_request};
 
 #[test]
-fn a_member_of_a_micro_segment_gets_a_bid_and_a_stranger_none() {
+fn a_member_of_a_micro_segment_gets_its_price_and_a_stranger_the_default() {
     let vernier = Vernier::up();
     let answer = vernier.post_bid("demo", &bid_request("visitor-1"));
     assert_eq!(answer.status, 200);
@@ -18,8 +18,11 @@ fn a_member_of_a_micro_segment_gets_a_bid_and_a_stranger_none() {
         assert!(bid[field].as_str().is_some_and(|text| !text.is_empty()), "{field}");
     }
     assert!(bid["adm"].as_str().expect("markup").contains("/n/click/"));
-    let stranger = vernier.post_bid("demo", &bid_request("nobody"));
-    assert_eq!((stranger.status, stranger.body.len()), (204, 0));
+    assert_eq!(bid["price"].as_f64(), Some(9.0), "the price of the segment");
+    assert_eq!(vernier.price("nobody"), 0.8, "the default price of the campaign that is for everyone");
+    let dear = String::from_utf8(bid_request("nobody")).expect("text").replace("\"bidfloor\":0.1", "\"bidfloor\":0.81");
+    let refused = vernier.post_bid("demo", dear.as_bytes());
+    assert_eq!((refused.status, refused.body.len()), (204, 0));
 }
 
 #[test]
@@ -47,9 +50,11 @@ fn privacy_signals_forbid_the_look_up() {
         r#""device":{"lmt":1}"#,
     ] {
         let body = String::from_utf8(bid_request("visitor-1")).expect("text").replacen('{', &format!("{{{signal},"), 1);
-        assert_eq!(vernier.post_bid("demo", body.as_bytes()).status, 204, "{signal}");
+        let answer = vernier.post_bid("demo", body.as_bytes());
+        // Contextual bidding goes on: at the default price, as for somebody unknown.
+        assert_eq!(answer.json()["seatbid"][0]["bid"][0]["price"].as_f64(), Some(0.8), "{signal}");
     }
-    assert_eq!(vernier.post_bid("demo", &bid_request("visitor-1")).status, 200);
+    assert_eq!(vernier.price("visitor-1"), 9.0);
 }
 
 #[test]

@@ -9,14 +9,15 @@ fn health_readiness_and_metrics_are_told() {
     let ready = vernier.get_admin("/readyz");
     assert_eq!((ready.status, &ready.json()["ready"]), (200, &true.into()));
     vernier.post_bid("demo", &bid_request("visitor-1"));
-    vernier.post_bid("demo", &bid_request("nobody"));
+    let dear = String::from_utf8(bid_request("nobody")).expect("text").replace("\"bidfloor\":0.1", "\"bidfloor\":50");
+    vernier.post_bid("demo", dear.as_bytes());
     vernier.post_bid("demo", b"{");
     let metrics = String::from_utf8(vernier.get_admin("/metrics").body).expect("text");
     for line in [
         "vernier_requests_total{outcome=\"bid\"} 1",
         "vernier_requests_total{outcome=\"no_bid\"} 1",
         "vernier_requests_total{outcome=\"malformed\"} 1",
-        "vernier_no_bids_total{reason=\"no_eligible_campaign\"} 1",
+        "vernier_no_bids_total{reason=\"below_floor\"} 1",
         "vernier_lookups_total{result=\"member\"} 1",
         "vernier_lookups_total{result=\"stranger\"} 1",
         "vernier_cap_events_total{event=\"pending\"} 1",

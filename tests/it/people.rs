@@ -13,7 +13,7 @@ fn imported_memberships_are_bid_on_and_bad_lines_are_named() {
          not json\n\
          {\"user\":\"cy\",\"segment\":\"cart-24h/shoes/low\",\"until\":\"2036-01-01T00:00:00Z\",\"confidence\":0.9}\n",
     );
-    assert_eq!(vernier.post_bid("demo", &bid_request("cy")).status, 204);
+    assert_eq!(vernier.price("cy"), 0.8);
     let admin = vernier.admin_address();
     let output = vernier.command(&["segments", "import", &file, "--admin", &admin]);
     assert!(output.status.success());
@@ -24,7 +24,7 @@ fn imported_memberships_are_bid_on_and_bad_lines_are_named() {
     let explained =
         vernier.ask(&["explain", "--request", &write(vernier.data.path(), "r.json", &text(&bid_request("cy")))]);
     assert!(explained.contains("segments  cart-24h/shoes/low"), "{explained}");
-    assert_eq!(vernier.post_bid("demo", &bid_request("cy")).status, 200);
+    assert_eq!(vernier.price("cy"), 3.25);
 }
 
 #[test]
@@ -52,7 +52,7 @@ fn memberships_and_caps_survive_a_restart() {
 #[test]
 fn frequency_caps_end_the_bidding_and_explain_says_so() {
     let vernier = Vernier::up();
-    let answers: Vec<u16> = (0..10).map(|_| vernier.post_bid("demo", &bid_request("visitor-1")).status).collect();
+    let answers: Vec<u16> = (0..20).map(|_| vernier.post_bid("demo", &bid_request("visitor-1")).status).collect();
     assert_eq!(answers[0], 200);
     let first_refused = answers.iter().position(|status| *status == 204).expect("the cap is reached");
     assert!(answers[first_refused..].iter().all(|status| *status == 204), "{answers:?}");

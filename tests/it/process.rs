@@ -70,6 +70,8 @@ impl Vernier {
     fn environment(&self, command: &mut Command) {
         command
             .env("VERNIER_DATA_DIR", self.data.path().join("data"))
+            // Experiments split people by keys derived from this, so the same people are held out in every run.
+            .env("VERNIER_SECRETS_ID_KEY", "00000000000000000000000000000001")
             .env("VERNIER_BID_LISTEN", format!("127.0.0.1:{}", self.bid))
             .env("VERNIER_ADMIN_LISTEN", format!("127.0.0.1:{}", self.admin));
     }
@@ -137,6 +139,11 @@ impl Vernier {
     pub(crate) fn call(&self, url: &str) -> Answer {
         let path = url.strip_prefix(&format!("http://127.0.0.1:{}", self.bid)).expect("a URL of ours");
         request(self.bid, "GET", path, &[], b"")
+    }
+
+    /// The price of the bid on a request of `user`.
+    pub(crate) fn price(&self, user: &str) -> f64 {
+        self.bid(user)["price"].as_f64().expect("a price")
     }
 
     /// The one bid on a request of `user`.

@@ -9,12 +9,18 @@ use crate::profile::CapScope;
 /// What a person has seen, and is about to see by the bids of this request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Seen<'a> {
-    pub(crate) person: Person<'a>,
+    pub(crate) person: &'a Person<'a>,
     /// Bids already made in this request.
     pub(crate) bids: &'a [(CampaignId, CreativeId)],
 }
 
 impl Seen<'_> {
+    /// Whether anything may count against a cap of `scope`. Most people have seen nothing of most campaigns, and every cap
+    /// allows one impression: where this is false, no cap needs to be looked at.
+    pub(crate) fn may_count(&self, scope: CapScope) -> bool {
+        self.person.may_have_seen(scope) || self.bids_of(scope) > 0
+    }
+
     /// Whether a cap on the campaign as a whole is reached.
     pub(crate) fn campaign_is_capped(&self, campaign: &Campaign) -> bool {
         self.is_reached(campaign, CapSubject::Campaign, CapScope::Campaign(campaign.id))
@@ -37,10 +43,6 @@ impl Seen<'_> {
     }
 
     fn is_reached(&self, campaign: &Campaign, subject: CapSubject, scope: CapScope) -> bool {
-        // Most people have seen nothing of most campaigns, and every cap allows one impression.
-        if self.bids_of(scope) == 0 && !self.person.may_have_seen(scope) {
-            return false;
-        }
         let mut caps = campaign.caps.iter().filter(|cap| cap.scope == subject);
         caps.any(|cap| self.count(cap, scope) >= u32::from(cap.count))
     }

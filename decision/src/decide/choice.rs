@@ -75,7 +75,7 @@ fn bring_forward(ranking: &mut [Rank], place: usize) {
 impl Scratch {
     /// Notes what an offer was computed from.
     fn grounds(&mut self, round: &Round<'_, '_>, offer: &Offer, price: PriceSteps) -> Grounds {
-        let seen = Seen { person: round.person, bids: &self.bids };
+        let seen = Seen { person: &round.person, bids: &self.bids };
         self.caps.push(seen.counts(round.index.campaign(offer.slot), offer.creative));
         Grounds { price, caps: self.caps.len() as u32 - 1 }
     }

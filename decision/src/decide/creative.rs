@@ -29,7 +29,7 @@ pub(crate) fn pick(
     for creative in rotation {
         let terms = &index.creatives[creative];
         if opportunity.sizes.contains(&terms.size) {
-            match variant(index, terms, opportunity.secure, &seen.person) {
+            match variant(index, terms, opportunity.secure, seen.person) {
                 Ok(_) if seen.creative_is_capped(campaign, terms.id) => closest = NoBidReason::CreativeCap,
                 Ok(variant) => return Ok(Pick { creative, variant }),
                 Err(reason) => closest = closest.max(reason),

@@ -1,7 +1,7 @@
 //! Why campaigns get nothing, for those who watch. The hot path is not watched and asks none of this.
 
 use super::Round;
-use super::offer::Fit;
+use crate::index::matching::Fit;
 use crate::outcome::{NoBidReason, Slot, Trace};
 use crate::targeting::Fact;
 

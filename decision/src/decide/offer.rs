@@ -6,23 +6,14 @@ use super::choice::Rank;
 use super::creative::{pick, rotation};
 use super::price::price;
 use super::{Auction, Round, Scratch};
-use crate::campaign::WhenAudienceUnknown;
+use crate::campaign::{Campaign, WhenAudienceUnknown};
 use crate::experiment::arm;
 use crate::ids::CampaignId;
-use crate::index::bits;
-use crate::money::Nanos;
+use crate::index::matching::Fit;
+use crate::index::{Terms, bits};
+use crate::money::{Nanos, Rate};
 use crate::outcome::{NoBidReason, Offer, PriceSteps, Slot, Trace};
-
-/// How a campaign's targeting stands to the request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fit {
-    /// It is true.
-    Met,
-    /// It would be true for a person in every segment asked for and in none excluded; of this person nothing is known.
-    Assumed,
-    /// It is false.
-    Missed,
-}
+use crate::profile::CapScope;
 
 impl Round<'_, '_> {
     /// Finds whether the campaign in `slot` competes. Checks in the order of [`NoBidReason::ALL`].
@@ -46,10 +37,9 @@ impl Round<'_, '_> {
         if fit == Fit::Missed {
             return Err(NoBidReason::Targeting);
         }
-        let campaign = self.index.campaign(slot);
         if !self.person.is_known() {
-            let needs_audience = fit == Fit::Assumed || campaign.is_capped();
-            let refuses = needs_audience && campaign.when_audience_unknown == WhenAudienceUnknown::NoBid;
+            let needs_audience = fit == Fit::Assumed || terms.is_capped;
+            let refuses = needs_audience && terms.when_audience_unknown == WhenAudienceUnknown::NoBid;
             if terms.excludes_a_segment || refuses {
                 return Err(NoBidReason::AudienceUnknown);
             }
@@ -60,15 +50,17 @@ impl Round<'_, '_> {
         if bits::contains(&scratch.blocked_categories, terms.categories) {
             return Err(NoBidReason::BlockedCategory);
         }
-        if self.seen(scratch).campaign_is_capped(campaign) {
+        let campaign = self.index.campaign(slot);
+        let seen = self.seen(scratch);
+        if seen.may_count(CapScope::Campaign(terms.id)) && seen.campaign_is_capped(campaign) {
             return Err(NoBidReason::CampaignCap);
         }
-        let price = price(&campaign.strategy, &self.person, rate).ok_or(NoBidReason::NoPrice)?;
+        let price = self.price(terms, campaign, rate).ok_or(NoBidReason::NoPrice)?;
         trace.priced(auction.imp, campaign, price);
         if price.bid_cpm < auction.floor || price.bid_cpm <= Nanos::ZERO {
             return Err(NoBidReason::BelowFloor);
         }
-        Ok(Rank::new(price.bid_cpm, lot(self.request.seed, campaign.id), slot))
+        Ok(Rank::new(price.bid_cpm, lot(self.request.seed, terms.id), slot))
     }
 
     /// Writes out what a campaign that competes offers, and how its price came about.
@@ -80,7 +72,7 @@ impl Round<'_, '_> {
     ) -> Result<(Offer, PriceSteps), NoBidReason> {
         let (campaign, terms) = (self.index.campaign(slot), &self.index.terms[slot.0 as usize]);
         let rate = scratch.rates[terms.currency as usize].ok_or(NoBidReason::Currency)?;
-        let price = price(&campaign.strategy, &self.person, rate).ok_or(NoBidReason::NoPrice)?;
+        let price = self.price(terms, campaign, rate).ok_or(NoBidReason::NoPrice)?;
         let rotation = rotation(terms.creatives.range(), lot(self.request.seed, campaign.id), auction.imp);
         let opportunity = &self.request.opportunities[auction.imp];
         let pick = pick(self.index, rotation, opportunity, &self.seen(scratch), campaign)?;
@@ -103,9 +95,16 @@ impl Round<'_, '_> {
         Ok((offer, price))
     }
 
+    /// What a campaign pays for the person. Its strategy is looked at only where it has a price for one of their segments.
+    fn price(&self, terms: &Terms, campaign: &Campaign, rate: Rate) -> Option<PriceSteps> {
+        let mut priced = self.index.priced_segments[terms.priced_segments.range()].iter();
+        let rule = priced.position(|segment| self.person.is_in(*segment, 0) == Some(true));
+        price(&terms.limits, rule.map(|rule| &campaign.strategy.segments[rule]), rate)
+    }
+
     /// What the person has seen, and is about to see by the bids made so far.
     pub(crate) fn seen<'s>(&'s self, scratch: &'s Scratch) -> Seen<'s> {
-        Seen { person: self.person, bids: &scratch.bids }
+        Seen { person: &self.person, bids: &scratch.bids }
     }
 }
 

@@ -65,9 +65,12 @@ impl<'a> Person<'a> {
 
     /// Whether the person is in the segment with at least this confidence; `None` where that is unknown.
     pub(crate) fn is_in(&self, segment: SegmentId, confidence_min: u8) -> Option<bool> {
+        if !self.segments.may_contain(segment.0) {
+            return self.is_known().then_some(false);
+        }
         let profile = self.profile?;
-        let is_in = |m: &Membership| m.confidence >= confidence_min;
-        Some(self.segments.may_contain(segment.0) && profile.membership(segment, self.now).is_some_and(is_in))
+        let is_sure = |membership: &Membership| membership.confidence >= confidence_min;
+        Some(profile.membership(segment, self.now).is_some_and(is_sure))
     }
 
     /// Whether the person is known to be in any of the segments.

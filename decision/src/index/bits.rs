@@ -9,7 +9,12 @@ pub(crate) fn words(count: usize) -> usize {
 
 /// Puts `number` into the set.
 pub(crate) fn insert(set: &mut [u64], number: u32) {
-    set[number as usize / 64] |= 1 << (number % 64);
+    insert_if(set, number, true);
+}
+
+/// Puts `number` into the set where `wanted`, without a branch that could be mispredicted.
+pub(crate) fn insert_if(set: &mut [u64], number: u32, wanted: bool) {
+    set[number as usize / 64] |= u64::from(wanted) << (number % 64);
 }
 
 /// Whether `number` is in the set.

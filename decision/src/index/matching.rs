@@ -15,6 +15,7 @@ use super::lists::{Lists, Span};
 use crate::decide::person::Person;
 use crate::ids::SegmentId;
 use crate::opportunity::Context;
+use crate::outcome::Slot;
 use crate::targeting::{Fact, Size};
 
 /// The compiled targeting of all campaigns.
@@ -51,12 +52,15 @@ struct Waiting {
     confidence_min: u8,
 }
 
-/// At least one (`wanted`) or none of some facts must hold.
+/// A requirement.
 #[derive(Clone, Copy, Debug)]
-struct Rest {
-    wanted: bool,
-    /// In [`Matcher::facts`].
-    facts: Span,
+enum Rest {
+    /// The fact holds.
+    Is(Fact),
+    /// It does not.
+    IsNot(Fact),
+    /// At least one of these holds, in [`Matcher::facts`].
+    AnyOf(Span),
 }
 
 /// What one request matches; holds the memory it takes.
@@ -65,11 +69,34 @@ pub(crate) struct Matches {
     conjunctions: Vec<u64>,
     /// The conjunctions that the sizes of one impression satisfy.
     fitting: Vec<u64>,
-    /// Campaigns with targeting that is true.
-    pub(crate) met: Vec<u64>,
-    /// Campaigns with targeting that is true if the person is assumed to be in every segment asked for and in none
-    /// excluded.
-    pub(crate) assumed: Vec<u64>,
+    /// The campaigns found, each once.
+    pub(crate) found: Vec<Slot>,
+    /// Those of which [`Fit::Met`] is true.
+    met: Vec<u64>,
+    /// Those of which [`Fit::Assumed`] is true; it counts only where the other is not.
+    assumed: Vec<u64>,
+}
+
+/// How a campaign's targeting stands to the request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fit {
+    /// It is true.
+    Met,
+    /// It would be true for a person in every segment asked for and in none excluded; of this person nothing is known.
+    Assumed,
+    /// It is false.
+    Missed,
+}
+
+impl Matches {
+    /// How a campaign stands to the impression last looked for; `None` where it was not found.
+    pub(crate) fn fit(&self, slot: Slot) -> Option<Fit> {
+        if bits::contains(&self.met, slot.0) {
+            Some(Fit::Met)
+        } else {
+            bits::contains(&self.assumed, slot.0).then_some(Fit::Assumed)
+        }
+    }
 }
 
 impl Matcher {
@@ -93,10 +120,11 @@ impl Matcher {
                 }),
             }
             let left = of.any_of.iter().flatten().filter(|list| !waits_for.contains(&Some(list)));
-            let left = left.map(|list| (true, list)).chain((!of.none_of.is_empty()).then_some((false, &of.none_of)));
-            let rest =
-                left.map(|(wanted, list)| Rest { wanted, facts: Span::append(&mut all_facts, list.iter().copied()) });
-            let rest = Span::append(&mut all_rest, rest);
+            let left = left.map(|list| match list.as_slice() {
+                [fact] => Rest::Is(*fact),
+                list => Rest::AnyOf(Span::append(&mut all_facts, list.iter().copied())),
+            });
+            let rest = Span::append(&mut all_rest, left.chain(of.none_of.iter().map(|fact| Rest::IsNot(*fact))));
             tails.push(Tail { rest, slots: Span::append(&mut all_slots, slots.iter().copied()) });
         }
         Self {
@@ -124,9 +152,8 @@ impl Matcher {
                 for membership in memberships {
                     let Ok(at) = self.segments.binary_search(&membership.segment) else { continue };
                     for waiting in self.waiting.get(at) {
-                        if membership.confidence >= waiting.confidence_min {
-                            bits::insert(conjunctions, waiting.conjunction);
-                        }
+                        let is_sure = membership.confidence >= waiting.confidence_min;
+                        bits::insert_if(conjunctions, waiting.conjunction, is_sure);
                     }
                 }
             }
@@ -141,7 +168,8 @@ impl Matcher {
     pub(crate) fn find(&self, sizes: &[Size], person: &Person<'_>, matches: &mut Matches) {
         bits::reset(&mut matches.met, self.campaigns);
         bits::reset(&mut matches.assumed, self.campaigns);
-        let Matches { conjunctions, fitting, met, assumed } = matches;
+        let Matches { conjunctions, fitting, found, met, assumed } = matches;
+        found.clear();
         bits::reset(fitting, self.tails.len());
         for size in sizes {
             let fits = self.sizes.of(Some(Fact::Size(*size)));
@@ -152,20 +180,28 @@ impl Matcher {
                 let tail = self.tails[conjunction as usize];
                 if self.rest[tail.rest.range()].iter().all(|rest| self.holds(rest, sizes, person)) {
                     let certain = person.is_known() || bits::contains(&self.contextual, conjunction);
-                    let found = if certain { &mut *met } else { &mut *assumed };
-                    self.slots[tail.slots.range()].iter().for_each(|slot| bits::insert(found, *slot));
+                    for slot in &self.slots[tail.slots.range()] {
+                        if !bits::contains(met, *slot) && !bits::contains(assumed, *slot) {
+                            found.push(Slot(*slot));
+                        }
+                        bits::insert(if certain { &mut *met } else { &mut *assumed }, *slot);
+                    }
                 }
             }
         }
     }
 
     fn holds(&self, rest: &Rest, sizes: &[Size], person: &Person<'_>) -> bool {
-        let is_there = |fact: &Fact| match *fact {
+        let is = |fact: &Fact, assumed: bool| match *fact {
             Fact::Size(size) => sizes.contains(&size),
-            Fact::Segment { segment, confidence_min } => person.is_in(segment, confidence_min).unwrap_or(rest.wanted),
+            Fact::Segment { segment, confidence_min } => person.is_in(segment, confidence_min).unwrap_or(assumed),
             _ => false,
         };
-        self.facts[rest.facts.range()].iter().any(is_there) == rest.wanted
+        match rest {
+            Rest::Is(fact) => is(fact, true),
+            Rest::IsNot(fact) => !is(fact, false),
+            Rest::AnyOf(facts) => self.facts[facts.range()].iter().any(|fact| is(fact, true)),
+        }
     }
 }
 

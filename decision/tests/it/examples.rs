@@ -1,6 +1,8 @@
 //! Decisions by example: read these to know the rules.
 
-use crate::language::{check, check_why};
+use decision::limits::ELIGIBLE_LISTED_MAX;
+
+use crate::language::{check, check_listed, check_why};
 
 #[test]
 fn the_dearest_campaign_that_matches_bids() {
@@ -199,6 +201,21 @@ fn money_is_set_aside_last_and_in_the_currency_of_the_campaign() {
                  campaign 2 cpm 1.00 currency EUR money 1.00";
     check(world, "imp 300x250", "bid 2 at 2.00");
     check(world, "imp 300x250 imp 300x250", "bid 2 at 2.00\nno_lease");
+}
+
+#[test]
+fn of_very_many_that_compete_the_bid_is_listed() {
+    let campaign = |id| format!("campaign {id} cpm {id} max 200");
+    let world: Vec<String> = (1..=100).map(campaign).collect();
+    check_listed(&world.join("\n"), "person", ELIGIBLE_LISTED_MAX, 100);
+    check_listed("campaign 1 cpm 1.00\ncampaign 2 cpm 2.00\ncampaign 3 cpm 3.00 money 0", "person", 3, 3);
+}
+
+#[test]
+fn the_best_bids_however_many_cannot() {
+    let campaign = |id: u32| format!("campaign {id} cpm {id} money {}", if id == 50 { 50 } else { 0 });
+    let world: Vec<String> = (1..=100).map(campaign).collect();
+    check(&world.join("\n"), "person", "bid 50 at 50.00");
 }
 
 #[test]

@@ -15,10 +15,13 @@ use decision::campaign::{
     Advertiser, Budget, Campaign, CapSubject, Creative, Experiment, Flight, FrequencyCap, PriceRule, SegmentPrice,
     Strategy, Variant, WhenAudienceUnknown,
 };
+use decision::decide::{Scratch, decide};
 use decision::ids::{
     AdvertiserId, CampaignId, Country, CreativeId, Currency, ExchangeName, Label, PersonKey, SegmentId, VariantId,
 };
-use decision::money::{Cpm, Nanos, Rate};
+use decision::index::CampaignIndex;
+use decision::money::{Cpm, Nanos, Rate, Rates};
+use decision::outcome::{Silent, Slot};
 use decision::profile::{CapScope, Impression, Membership};
 use decision::targeting::{DeviceType, Fact, Size, Targeting};
 use decision::time::Micros;
@@ -63,6 +66,19 @@ pub(crate) fn check_why(world: &str, request: &str, expected: &str) {
         }
     }
     assert_eq!(said.join("\n"), lines(expected).join("\n"), "{request}");
+}
+
+/// Checks which campaigns are listed as having competed for the first opportunity: how many, and the first.
+pub(crate) fn check_listed(world: &str, request: &str, count: usize, first: u32) {
+    let (world, ask) = (read_world(world), read_ask(request));
+    let index = CampaignIndex::compile(world.campaigns, Rates::default(), 1);
+    let has_money = |slot: Slot, _| world.money[&index.campaign(slot).id] > 0;
+    let mut scratch = Scratch::default();
+    let listed = ask.with(|request| {
+        let decided = decide(&index, request, &mut scratch, |_| false, has_money, &mut Silent);
+        decided.evidence.eligible(0).to_vec()
+    });
+    assert_eq!((listed.len(), listed[0]), (count, CampaignId(first)));
 }
 
 fn say(world: &World, made: &Made) -> String {

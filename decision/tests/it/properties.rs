@@ -129,3 +129,23 @@ fn one_more_campaign_takes_nothing_from_the_others() {
         assert_eq!(after[0].eligible, before[0].eligible, "case {case}: {ask:#?}");
     }
 }
+
+#[test]
+fn the_index_finds_whom_a_walk_finds() {
+    let mut found = 0;
+    for case in 0..5_000 {
+        let dice = &mut Dice::new(case << 32);
+        let mut world = generator::world(dice);
+        for campaign in &mut world.campaigns {
+            campaign.targeting = generator::targeting(dice, 4);
+            campaign.caps.clear();
+        }
+        let ask = ask_of(case, &world);
+        let (expected, _) = oracle::decide(&world, &ask);
+        for (outcome, expected) in Bidder::new(&world).decide(&ask).iter().zip(&expected) {
+            assert_eq!(outcome.eligible, expected.eligible, "case {case}: {ask:#?}");
+            found += outcome.eligible.len();
+        }
+    }
+    assert!(found > 10_000, "{found} are too few to say anything");
+}

@@ -1,6 +1,6 @@
 //! Numbers as exchanges write them: `300`, `300.0`, `3e2`, and each of these in quotes.
 
-use super::Value;
+use super::{Text, Value};
 use crate::limits::ESCAPED_BYTES_MAX;
 
 /// Beyond it a float does not tell neighbouring whole numbers apart.
@@ -20,12 +20,16 @@ pub fn float(value: Value<'_>) -> Option<f64> {
 /// What `parse` makes of the text of a number, with or without quotes; `None` where there is no such text.
 #[inline]
 pub fn read<T>(value: Value<'_>, parse: impl FnOnce(&str) -> Option<T>) -> Option<T> {
-    let mut room = [0; ESCAPED_BYTES_MAX];
     match value {
         Value::Number(token) => parse(token),
-        Value::Text(text) => parse(text.short(&mut room)?),
+        Value::Text(text) => quoted(text, parse),
         _ => None,
     }
+}
+
+#[cold]
+fn quoted<T>(text: Text<'_>, parse: impl FnOnce(&str) -> Option<T>) -> Option<T> {
+    parse(text.short(&mut [0; ESCAPED_BYTES_MAX])?)
 }
 
 #[cold]
