@@ -25,7 +25,7 @@ impl Sample {
     /// that all requests of a recorded person are there; strangers to us by the request's own seed.
     pub(super) fn start(bidder: &Bidder, person: Option<PersonKey>, seed: u64) -> Option<Self> {
         let place = person.map_or(seed, |person| xxh3_64(&person.0));
-        let chosen = place % u64::from(bidder.sampled_one_in.max(1)) == 0;
+        let chosen = place.is_multiple_of(u64::from(bidder.sampled_one_in.max(1)));
         chosen.then(|| Self { reserves: Vec::new(), decisions: Vec::new(), ghosts: Vec::new() })
     }
 

@@ -8,7 +8,7 @@ use decision::time::Micros;
 use proto::wire::CampaignBudget;
 
 /// Sums of money in nanos. Invariant: `granted = charged + returned + outstanding` and `spent = charged + late`, none
-/// below zero. Every step on them ends in [`Sums::check`], in production too.
+/// below zero. Checked after every step, in production too.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sums {
     /// Lent to nodes.
