@@ -3,6 +3,7 @@
 mod corpora;
 mod goldens;
 mod mutations;
+mod notices;
 mod oracle;
 mod responses;
 mod server_client;

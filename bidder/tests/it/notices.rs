@@ -1,0 +1,177 @@
+//! What becomes of a notice, on a real log: by its token, its time and its price.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bidder::bidder::Bidder;
+use bidder::campaigns::Campaigns;
+use bidder::events::Events;
+use bidder::exchange::dialect::{Billable, Dialect};
+use bidder::lease::Reservations;
+use bidder::metrics::Metrics;
+use bidder::notice::{Answer, take};
+use bidder::token::{Claims, Ids, Key, Keys, NoticeKind};
+use decision::ids::{
+    AdvertiserId, CampaignId, CreativeId, Currency, ExchangeName, IdHash, ImpressionId, LeaseId, NodeId, VariantId,
+};
+use decision::money::{Nanos, Rate, Rates};
+use decision::outcome::Arm;
+use decision::time::Micros;
+use event_log::{EventLog, LocalLog, LocalOptions, Offset, Stream};
+use proto::record;
+use proto::wire::{Notice, NoticeKind as WireKind};
+use segment_store::{IdHasher, LocalProfiles, Profiles};
+use tempfile::TempDir;
+
+const BID_AT: Micros = Micros(1_800_000_000_000_000);
+const LIFE_S: i64 = 3_600;
+
+/// A bidder of two exchanges: `burl` bills by `burl`, `pixel` by the view.
+struct Place {
+    bidder: Bidder,
+    log: EventLog,
+    _dir: TempDir,
+}
+
+fn place() -> Place {
+    let dir = tempfile::tempdir().expect("a directory");
+    let options = LocalOptions::new(dir.path().join("events"));
+    let log = EventLog::from(LocalLog::open(options).expect("a log"));
+    let profiles = LocalProfiles::open(&dir.path().join("profiles")).expect("profiles");
+    let (events, _producer) = Events::start(log.clone()).expect("a thread");
+    let name = |name: &str| ExchangeName::new(name).expect("a name");
+    let pixel = Dialect { billable: Billable::View, ..Dialect::new(name("pixel")) };
+    let exchanges = [Dialect::new(name("burl")), pixel];
+    let bidder = Bidder {
+        node: NodeId(7),
+        exchanges: exchanges.into_iter().map(|d| (d.name.to_string(), d)).collect::<BTreeMap<_, _>>(),
+        campaigns: Campaigns::new(Rates::default()),
+        profiles: Profiles::Local(Arc::new(profiles)),
+        hasher: IdHasher::new([1; 16]),
+        keys: Keys::new(Key::new(1, &[9; 16]), None),
+        reservations: Arc::new(Reservations::default()),
+        events,
+        log: log.clone(),
+        metrics: Metrics::new(1),
+        public_url: "http://127.0.0.1:1".into(),
+        seed_key: 1,
+        sampled_one_in: 1,
+    };
+    Place { bidder, log, _dir: dir }
+}
+
+fn claims(exchange: &str, test: bool) -> Claims<'static> {
+    Claims {
+        impression: ImpressionId([3; 16]),
+        exchange: ExchangeName::new(exchange).expect("a name"),
+        imp_id: "1",
+        campaign: CampaignId(1),
+        advertiser: AdvertiserId(1),
+        creative: CreativeId(1),
+        variant: VariantId(1),
+        person: None,
+        ids: Ids::new(&[IdHash([4; 16])]),
+        keep: (2, 0),
+        test,
+        node: NodeId(7),
+        lease: LeaseId(1),
+        price: Nanos::of_one_impression(2_000_000),
+        currency: Currency::new("USD").expect("a code"),
+        rate: Rate::ONE,
+        segment: None,
+        arm: Arm::None,
+        index_version: 0,
+        bid_at: BID_AT,
+        expires_at: BID_AT.plus_seconds(LIFE_S),
+        landing_url: "https://shop.example/",
+    }
+}
+
+/// `check("billing burl p=1.5 60", "Acknowledged; billing billable 1500000")`: kind, exchange, query, seconds after the bid;
+/// answer, and the record in the stream.
+fn check(notice: &str, expected: &str) {
+    let words: Vec<&str> = notice.split(' ').collect();
+    let kind = NoticeKind::of_label(words[0]).expect("a kind");
+    let test = words[1].ends_with("+test");
+    let claims = claims(words[1].trim_end_matches("+test"), test);
+    let place = place();
+    let mut token = String::new();
+    place.bidder.keys.seal(kind, &claims, &mut Vec::new(), &mut token);
+    let now = BID_AT.plus_seconds(words[3].parse().expect("seconds"));
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    let answer = runtime.block_on(take(&place.bidder, kind, &token, words[2], now));
+    place.bidder.events.close();
+    // Closing waits until everything that was appended is durable.
+    place.log.clone().close();
+    let records = place.log.read_from(Stream::Notices, Offset(0)).try_next().unwrap_or_default();
+    let said: Vec<String> = records
+        .iter()
+        .map(|record| {
+            let notice: Notice = record::decode(&record.value).expect("a notice");
+            let kind =
+                WireKind::try_from(notice.kind).expect("a kind").as_str_name().trim_start_matches("NOTICE_KIND_");
+            let billable = if notice.billable { "billable" } else { "plain" };
+            let price = notice.price.map_or_else(|| "no price".to_owned(), |price| price.to_string());
+            format!("{} {billable} {price}", kind.to_lowercase())
+        })
+        .collect();
+    let answer = match answer {
+        Answer::Redirect(to) => format!("Redirect {to}"),
+        other => format!("{other:?}"),
+    };
+    assert_eq!(format!("{answer}; {}", said.join(", ")), expected, "{notice}");
+}
+
+#[test]
+fn notices_are_recorded_and_only_the_billable_one_is_billable() {
+    check("billing burl p=1.5 60", "Acknowledged; billing billable 1500000");
+    check("win burl p=1.5 60", "Acknowledged; win plain 1500000");
+    check("loss burl r=102 60", "Acknowledged; loss plain no price");
+    check("view burl p=1.5 60", "Pixel; view plain 1500000");
+    check("view pixel p=1.5 60", "Pixel; view billable 1500000");
+    check("billing pixel p=1.5 60", "Acknowledged; billing plain 1500000");
+    check("click burl x=1 60", "Redirect https://shop.example/; click plain no price");
+}
+
+#[test]
+fn audits_and_prices_that_cannot_be_read_carry_no_price() {
+    check("billing burl p=AUDIT 60", "Acknowledged; billing billable no price");
+    check("billing burl p= 60", "Acknowledged; billing billable no price");
+    check("billing burl p=${AUCTION_PRICE} 60", "Acknowledged; billing billable no price");
+    check("billing burl p=-1 60", "Acknowledged; billing billable no price");
+}
+
+#[test]
+fn after_its_time_a_notice_is_refused_and_still_recorded() {
+    check("billing burl p=1.5 3599", "Acknowledged; billing billable 1500000");
+    check("billing burl p=1.5 3600", "Expired; billing billable 1500000");
+    check("click burl x=1 3600", "Expired; click plain no price");
+}
+
+#[test]
+fn nothing_of_a_test_auction_is_billable() {
+    check("billing burl+test p=1.5 60", "Acknowledged; billing plain 1500000");
+}
+
+#[test]
+fn a_token_of_an_exchange_that_is_gone_is_refused() {
+    check("billing elsewhere p=1.5 60", "Forged; ");
+}
+
+#[test]
+fn without_a_durable_log_nothing_but_a_click_is_answered() {
+    for (kind, expected) in [
+        (NoticeKind::Billing, Answer::Unavailable),
+        (NoticeKind::Win, Answer::Unavailable),
+        (NoticeKind::View, Answer::Unavailable),
+        (NoticeKind::Click, Answer::Redirect("https://shop.example/".into())),
+    ] {
+        let place = place();
+        place.log.clone().close();
+        let mut token = String::new();
+        place.bidder.keys.seal(kind, &claims("burl", false), &mut Vec::new(), &mut token);
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        assert_eq!(runtime.block_on(take(&place.bidder, kind, &token, "p=1", BID_AT)), expected);
+        place.bidder.events.close();
+    }
+}
