@@ -73,12 +73,13 @@ pub(crate) fn clock() -> Micros {
 /// Why it could not start, or had to end.
 pub(crate) fn run(config: Config, roles: Roles) -> Result<(), String> {
     let said = |problem: &dyn std::fmt::Display| problem.to_string();
-    let bid = roles.bidder.then(|| listen(config.bid.listen, "bid.listen")).transpose()?;
-    let admin = listen(config.admin_listen, "admin.listen")?;
     std::fs::create_dir_all(&config.data_dir).map_err(|problem| format!("{}: {problem}", config.data_dir.display()))?;
     let secrets = secrets::in_force(&config.secrets, &config.data_dir)?;
     let log = EventLog::from(LocalLog::open(config.events.clone()).map_err(|problem| said(&problem))?);
     let profiles = open_profiles(&config.data_dir)?;
+    // Only now: whoever connects earlier is refused at once, instead of waiting for what is being opened.
+    let bid = roles.bidder.then(|| listen(config.bid.listen, "bid.listen")).transpose()?;
+    let admin = listen(config.admin_listen, "admin.listen")?;
     let (stop, shutdown) = watch::channel(false);
     let (failed, failures) = mpsc::unbounded_channel();
     let hasher = IdHasher::new(secrets.id_key);

@@ -5,6 +5,7 @@
 //! exchanges, countries or regions, and devices, and exclude a segment and a size: 7 to 9 predicates each. 25 of
 //! them reach broadly. Every request has a person with 8 segments and 10 impressions, block lists of 20 domains
 //! and 5 categories, and at least 20 campaigns that compete for each impression (but where there are only ten).
+//! A sample goes once through all requests, so that every sample is a mean.
 
 use decision::campaign::{
     Advertiser, Budget, Campaign, CapSubject, Creative, Experiment, Flight, FrequencyCap, PriceRule, SegmentPrice,
@@ -44,7 +45,7 @@ const SIZES: [Size; 5] = [
     Size { w: 970, h: 250 },
 ];
 
-#[divan::bench(args = [10, 1_000, 10_000, 100_000])]
+#[divan::bench(args = [10, 1_000, 10_000, 100_000], sample_size = REQUESTS as u32)]
 fn decide_two_imps(bencher: Bencher<'_, '_>, campaigns: usize) {
     let index = index(campaigns);
     let mut scratch = Scratch::default();

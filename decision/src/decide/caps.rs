@@ -17,6 +17,7 @@ pub(crate) struct Seen<'a> {
 impl Seen<'_> {
     /// Whether anything may count against a cap of `scope`. Most people have seen nothing of most campaigns, and every cap
     /// allows one impression: where this is false, no cap needs to be looked at.
+    #[inline]
     pub(crate) fn may_count(&self, scope: CapScope) -> bool {
         self.person.may_have_seen(scope) || self.bids_of(scope) > 0
     }
@@ -51,6 +52,7 @@ impl Seen<'_> {
         self.person.impressions_within(scope, cap.window_s) + self.bids_of(scope)
     }
 
+    #[inline]
     fn bids_of(&self, scope: CapScope) -> u32 {
         let bids = self.bids.iter().filter(|(campaign, creative)| match scope {
             CapScope::Campaign(id) => *campaign == id,

@@ -96,6 +96,7 @@ impl Round<'_, '_> {
     }
 
     /// What a campaign pays for the person. Its strategy is looked at only where it has a price for one of their segments.
+    #[inline]
     fn price(&self, terms: &Terms, campaign: &Campaign, rate: Rate) -> Option<PriceSteps> {
         let mut priced = self.index.priced_segments[terms.priced_segments.range()].iter();
         let rule = priced.position(|segment| self.person.is_in(*segment, 0) == Some(true));

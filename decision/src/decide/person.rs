@@ -64,6 +64,7 @@ impl<'a> Person<'a> {
     }
 
     /// Whether the person is in the segment with at least this confidence; `None` where that is unknown.
+    #[inline]
     pub(crate) fn is_in(&self, segment: SegmentId, confidence_min: u8) -> Option<bool> {
         if !self.segments.may_contain(segment.0) {
             return self.is_known().then_some(false);
@@ -79,6 +80,7 @@ impl<'a> Person<'a> {
     }
 
     /// Whether there may be impressions of `scope`; that there are none is certain.
+    #[inline]
     pub(crate) fn may_have_seen(&self, scope: CapScope) -> bool {
         self.scopes.may_contain(number(scope))
     }

@@ -21,6 +21,7 @@ impl Limits {
 /// The price by `rule`, that of the first priced segment the person is in, or else the default price; in the currency of
 /// the bid by `rate`. `None` where there is no price. The limits of the segment come first and those of the campaign
 /// last, so that these always hold.
+#[inline]
 pub(crate) fn price(limits: &Limits, rule: Option<&SegmentPrice>, rate: Rate) -> Option<PriceSteps> {
     let ruled_cpm = match rule.map(|rule| rule.price) {
         None => limits.default_cpm?,

@@ -4,21 +4,33 @@
 
 use alloc::collections::BTreeMap;
 use alloc::string::String;
+use alloc::vec;
 use alloc::vec::Vec;
-
-use xxhash_rust::xxh3::xxh3_64;
 
 use super::bits;
 use super::lists::Lists;
-use crate::campaign::limits::{DOMAIN_BYTES_MAX, NAME_BYTES_MAX};
 
-/// Longer names cannot be those of an advertiser.
-const BYTES_MAX: usize = if DOMAIN_BYTES_MAX > NAME_BYTES_MAX { DOMAIN_BYTES_MAX } else { NAME_BYTES_MAX };
+/// Bits of [`Blocklist::present`] a name, so that one in sixteen of the names that are not there is searched for.
+const PRESENT_BITS: usize = 16;
+
+/// FNV-1a of a name in any case: names here are short, and on one byte after another no time goes into finding out how
+/// short. The bit that is set turns upper case into lower, and what else it makes equal is told apart by comparing.
+fn hash(name: &str) -> u64 {
+    name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte | 0x20)).wrapping_mul(0x100_0000_01b3))
+}
+
+/// `hash` modulo the number of bits in `present`, a power of two.
+fn remainder(hash: u64, present: &[u64]) -> u32 {
+    (hash & (present.len() as u64 * 64 - 1)) as u32
+}
 
 /// The names that advertisers go by, with all names above them.
 #[derive(Debug)]
 pub(crate) struct Blocklist {
-    /// Hashes of the names in lower case, ascending.
+    /// The set of what hashes of the names are modulo its size: nearly all names that a publisher blocks are nobody's
+    /// here, and this says so without a search.
+    present: Vec<u64>,
+    /// Hashes of the names, ascending.
     hashes: Vec<u64>,
     /// The names, in the order of `hashes`.
     names: Vec<String>,
@@ -37,15 +49,14 @@ impl Blocklist {
     /// Puts the groups that `listed` blocks into `blocked`.
     pub(crate) fn mark(&self, listed: &[&str], blocked: &mut Vec<u64>) {
         bits::reset(blocked, self.groups);
-        let mut buffer = [0; BYTES_MAX];
         for name in listed {
-            let Some(lower) = buffer.get_mut(..name.len()) else { continue };
-            lower.copy_from_slice(name.as_bytes());
-            lower.make_ascii_lowercase();
-            let hash = xxh3_64(lower);
+            let hash = hash(name);
+            if !bits::contains(&self.present, remainder(hash, &self.present)) {
+                continue;
+            }
             let first = self.hashes.partition_point(|h| *h < hash);
             for at in (first..self.hashes.len()).take_while(|at| self.hashes[*at] == hash) {
-                if self.names[at].as_bytes() == lower {
+                if self.names[at].eq_ignore_ascii_case(name) {
                     self.blocks.get(at).iter().for_each(|group| bits::insert(blocked, *group));
                 }
             }
@@ -72,7 +83,7 @@ impl Builder {
             for name in names {
                 let mut above = Some(name.as_str());
                 while let Some(name) = above {
-                    blocks.entry((xxh3_64(name.as_bytes()), name)).or_default().push(*group);
+                    blocks.entry((hash(name), name)).or_default().push(*group);
                     above = match self.separator {
                         '.' => name.split_once('.').map(|(_, rest)| rest),
                         other => name.rsplit_once(other).map(|(rest, _)| rest),
@@ -80,7 +91,13 @@ impl Builder {
                 }
             }
         }
+        let mut present = vec![0; bits::words(PRESENT_BITS * blocks.len()).next_power_of_two()];
+        for (hash, _) in blocks.keys() {
+            let remainder = remainder(*hash, &present);
+            bits::insert(&mut present, remainder);
+        }
         Blocklist {
+            present,
             hashes: blocks.keys().map(|(hash, _)| *hash).collect(),
             names: blocks.keys().map(|(_, name)| String::from(*name)).collect(),
             blocks: blocks.into_values().collect(),
