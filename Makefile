@@ -41,3 +41,8 @@ properties:
 SECONDS ?= 60
 fuzz:
 	./fuzz/run.sh $(SECONDS)
+
+# Kills a running bidder five times during traffic and holds its books against the exchange's journal.
+kill9:
+	$(CARGO) build --release --workspace
+	./load-tests/kill9.sh

@@ -122,7 +122,7 @@ async fn serve(
     let bidder = bid.map(|listener| start_bidder(shared, secrets, listener)).transpose()?;
     let names = segment_names(shared, bidder.as_ref());
     let routes = routes(shared, roles, control.as_ref(), bidder.as_ref(), &names);
-    let admin = serve_admin(admin, routes, shared.shutdown.clone())?;
+    let admin = serve_admin(admin, routes)?;
     let sweeper = roles.segments.then(|| tokio::spawn(sweep(shared.profiles.clone())));
     let summary = match (&bidder, roles.campaigns) {
         (Some(bidder), true) => {
@@ -140,10 +140,7 @@ async fn serve(
     };
     stop.send_replace(true);
     let drained = match bidder {
-        Some(bidder) => {
-            let drained = bidder.finished().await.map_err(|problem| problem.to_string());
-            drained.and(Ok(()))
-        }
+        Some(bidder) => bidder.finished().await.map_err(|problem| problem.to_string()),
         None => Ok(()),
     };
     if let Some(summary) = summary {
@@ -261,15 +258,10 @@ fn alone(shared: &Shared, roles: Roles) -> axum::Router {
         .route("/readyz", axum::routing::get(ready))
 }
 
-fn serve_admin(
-    listener: TcpListener,
-    routes: axum::Router,
-    shutdown: watch::Receiver<bool>,
-) -> Result<tokio::task::JoinHandle<()>, String> {
+/// Health and metrics are answered through the drain; the task ends with the process.
+fn serve_admin(listener: TcpListener, routes: axum::Router) -> Result<tokio::task::JoinHandle<()>, String> {
     listener.set_nonblocking(true).map_err(|problem| problem.to_string())?;
     let listener = tokio::net::TcpListener::from_std(listener).map_err(|problem| problem.to_string())?;
-    // Health and metrics are answered through the drain; the task ends with the process.
-    drop(shutdown);
     Ok(tokio::spawn(async move {
         if let Err(problem) = axum::serve(listener, routes).await {
             tracing::error!(%problem, "the admin port failed");

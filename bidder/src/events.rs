@@ -43,10 +43,9 @@ impl Events {
     pub fn start(log: EventLog) -> std::io::Result<(Self, JoinHandle<()>)> {
         let (queue, queued) = sync_channel(EVENTS_QUEUED_MAX);
         let events = Self { queue, queued: Arc::default(), dropped: Arc::default() };
-        let (waiting, dropped) = (Arc::clone(&events.queued), Arc::clone(&events.dropped));
-        let producer = std::thread::Builder::new()
-            .name("events".into())
-            .spawn(move || produce(&log, &queued, &waiting, &dropped))?;
+        let waiting = Arc::clone(&events.queued);
+        let producer =
+            std::thread::Builder::new().name("events".into()).spawn(move || produce(&log, &queued, &waiting))?;
         Ok((events, producer))
     }
 
@@ -70,7 +69,7 @@ impl Events {
         let _ended_already = self.queue.send(None);
     }
 
-    /// Records dropped since the start, here and by the log's own queue.
+    /// Records dropped here since the start. What the log drops it counts itself.
     pub fn dropped(&self) -> u64 {
         self.dropped.load(Ordering::Relaxed)
     }
@@ -85,17 +84,15 @@ fn is_kept(queued: usize, person: Option<PersonKey>) -> bool {
     place >= over.min(room) as u64
 }
 
-fn produce(log: &EventLog, queue: &Receiver<Option<Telemetry>>, waiting: &AtomicUsize, dropped: &AtomicU64) {
+fn produce(log: &EventLog, queue: &Receiver<Option<Telemetry>>, waiting: &AtomicUsize) {
     while let Ok(Some(telemetry)) = queue.recv() {
         waiting.fetch_sub(1, Ordering::Relaxed);
-        let taken = match &telemetry {
+        // The log counts what it drops.
+        let _taken = match &telemetry {
             Telemetry::Bid(bid) => log.offer(Stream::Bids, bid.impression.as_slice(), record::encode(&**bid)),
             Telemetry::Opportunity(opportunity) => {
                 log.offer(Stream::Opportunities, opportunity.person.as_slice(), record::encode(&**opportunity))
             }
         };
-        if !taken {
-            dropped.fetch_add(1, Ordering::Relaxed);
-        }
     }
 }

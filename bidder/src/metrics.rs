@@ -81,11 +81,11 @@ pub enum SegmentCount {
     Bids,
     /// Ghost bids logged.
     Ghosts,
-    /// Win notices, or billing notices where the exchange sends no win.
+    /// Win notices taken, repeated ones included: `outcomes` has each once.
     Wins,
-    /// Views.
+    /// View notices taken, likewise.
     Views,
-    /// Clicks.
+    /// Click notices taken, likewise.
     Clicks,
 }
 
@@ -186,7 +186,7 @@ impl Metrics {
                 family.get_or_create_owned(&NoticeLabels { kind: kind.label(), outcome: outcome.label() })
             })
         });
-        let segments = ["bids", "ghost_bids", "wins", "views", "clicks"].map(|name| {
+        let segments = ["bids", "ghost_bids", "win_notices", "view_notices", "click_notices"].map(|name| {
             let family = Family::<SegmentLabels, Counter>::default();
             r.register(
                 format!("segment_{name}"),

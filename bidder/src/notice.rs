@@ -10,7 +10,7 @@ use tracing::error;
 
 use crate::bidder::Bidder;
 use crate::metrics::{CapOutcome, NoticeOutcome, SegmentCount};
-use crate::token::{Claims, NoticeKind, TokenError};
+use crate::token::{Claims, Forged, NoticeKind};
 
 mod query;
 #[cfg(test)]
@@ -39,7 +39,7 @@ pub enum Answer {
 pub async fn take(bidder: &Bidder, kind: NoticeKind, token: &str, query: &str, now: Micros) -> Answer {
     let (opened, expired) = match bidder.keys.open(kind, token, now) {
         Ok(opened) => opened,
-        Err(TokenError::Forged | TokenError::Expired) => {
+        Err(Forged) => {
             bidder.metrics.notice(kind, NoticeOutcome::Forged);
             return Answer::Forged;
         }

@@ -148,14 +148,9 @@ impl Ids {
     }
 }
 
-/// Why a token is not taken.
+/// A token that was not sealed by us for this kind of notice, or was altered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TokenError {
-    /// It was not sealed by us for this kind of notice, or was altered.
-    Forged,
-    /// It was sealed by us and its time is over.
-    Expired,
-}
+pub struct Forged;
 
 /// A token that was opened.
 pub struct Opened {
@@ -222,29 +217,29 @@ impl Keys {
         URL_SAFE_NO_PAD.encode_string(&*scratch, url);
     }
 
-    /// Opens a token for a notice of `kind` that arrived at `now`. An expired token is still returned, for the record.
+    /// Opens a token for a notice of `kind` that arrived at `now`, and says whether its time is over.
     ///
     /// # Errors
-    /// `Forged` where the token is not one of ours for this kind.
-    pub fn open(&self, kind: NoticeKind, token: &str, now: Micros) -> Result<(Opened, bool), TokenError> {
+    /// [`Forged`] where the token is not one of ours for this kind.
+    pub fn open(&self, kind: NoticeKind, token: &str, now: Micros) -> Result<(Opened, bool), Forged> {
         if token.len() > TOKEN_BYTES_MAX {
-            return Err(TokenError::Forged);
+            return Err(Forged);
         }
-        let mut bytes = URL_SAFE_NO_PAD.decode(token).map_err(|_| TokenError::Forged)?;
-        let [VERSION, key_id, ..] = *bytes else { return Err(TokenError::Forged) };
+        let mut bytes = URL_SAFE_NO_PAD.decode(token).map_err(|_| Forged)?;
+        let [VERSION, key_id, ..] = *bytes else { return Err(Forged) };
         if bytes.len() < HEAD_BYTES + NONCE_BYTES + TAG_BYTES {
-            return Err(TokenError::Forged);
+            return Err(Forged);
         }
         let key = [Some(&self.current), self.previous.as_ref()].into_iter().flatten().find(|key| key.id == key_id);
-        let key = key.ok_or(TokenError::Forged)?;
+        let key = key.ok_or(Forged)?;
         let nonce = nonce(&bytes[HEAD_BYTES..]);
         let mut body = bytes.split_off(HEAD_BYTES + NONCE_BYTES);
-        key.cipher.decrypt_in_place(&nonce, &aad(key_id, kind), &mut body).map_err(|_| TokenError::Forged)?;
-        let rest = body.first_chunk::<{ 16 - NONCE_BYTES }>().ok_or(TokenError::Forged)?;
+        key.cipher.decrypt_in_place(&nonce, &aad(key_id, kind), &mut body).map_err(|_| Forged)?;
+        let rest = body.first_chunk::<{ 16 - NONCE_BYTES }>().ok_or(Forged)?;
         let mut impression = ImpressionId::default();
         impression.0[..NONCE_BYTES].copy_from_slice(&nonce);
         impression.0[NONCE_BYTES..].copy_from_slice(rest);
-        let claims = claims::read(impression, &body).ok_or(TokenError::Forged)?;
+        let claims = claims::read(impression, &body).ok_or(Forged)?;
         let expired = now >= claims.expires_at;
         Ok((Opened { plain: body, impression }, expired))
     }
