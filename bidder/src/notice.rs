@@ -136,6 +136,7 @@ fn sealed(claims: &Claims<'_>) -> wire::Sealed {
         index_version: claims.index_version,
         bid_at: claims.bid_at.0,
         expires_at: claims.expires_at.0,
+        test: claims.test,
     }
 }
 
@@ -144,14 +145,14 @@ fn sealed(claims: &Claims<'_>) -> wire::Sealed {
 fn act(bidder: &Bidder, kind: NoticeKind, claims: &Claims<'_>, billing_window_s: u32, billed: bool, now: Micros) {
     let billing_end = now.plus_seconds(i64::from(billing_window_s));
     let expiry = claims.expires_at.seconds();
+    if claims.test {
+        return;
+    }
     match kind {
         NoticeKind::Win => bidder.metrics.segment(SegmentCount::Wins, claims.segment),
         NoticeKind::View => bidder.metrics.segment(SegmentCount::Views, claims.segment),
         NoticeKind::Click => bidder.metrics.segment(SegmentCount::Clicks, claims.segment),
         NoticeKind::Billing | NoticeKind::Loss => {}
-    }
-    if claims.test {
-        return;
     }
     if billed {
         // Held until the ledger has charged it, and by then at the latest the token has expired.

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use decision::privacy::{Flag, Permit, Restriction, Signals};
 
-use crate::exchange::request::BidRequest;
+use crate::exchange::request::{BidRequest, Signal};
 
 /// What may be used of `request`.
 pub fn permit(request: &BidRequest<'_>) -> Permit {
@@ -18,9 +18,9 @@ pub fn signals(request: &BidRequest<'_>) -> Signals {
         coppa: request.regs.coppa,
         gpc: stricter(here.gpc, ext.gpc),
         limit_ad_tracking: request.device.limit_ad_tracking,
-        gdpr: here.gdpr || ext.gdpr || request.user.consent,
-        gpp: here.gpp || here.gpp_sid || ext.gpp || ext.gpp_sid,
-        us_privacy: here.us_privacy || ext.us_privacy,
+        gdpr: stricter(here.gdpr, ext.gdpr) != Flag::Absent || request.user.consent.is_there(),
+        gpp: [here.gpp, here.gpp_sid, ext.gpp, ext.gpp_sid].into_iter().any(Signal::is_there),
+        us_privacy: [here.us_privacy, ext.us_privacy].into_iter().any(Signal::is_there),
     }
 }
 

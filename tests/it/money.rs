@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::process::Vernier;
+use super::process::{Vernier, bid_request};
 
 /// A URL of a bid with its macros replaced.
 fn url(bid: &Value, field: &str, price: &str) -> String {
@@ -132,4 +132,23 @@ fn a_lost_bid_gives_its_money_and_its_caps_back() {
     }
     let metrics = String::from_utf8(vernier.get_admin("/metrics").body).expect("text");
     assert!(metrics.contains("vernier_reservations_open 0"), "{metrics}");
+}
+
+#[test]
+fn a_test_auction_is_answered_and_marked_and_costs_nothing() {
+    let mut vernier = Vernier::up();
+    let body = String::from_utf8(bid_request("visitor-1")).expect("text").replacen('{', "{\"test\":1,", 1);
+    let answer = vernier.post_bid("demo", body.as_bytes()).json();
+    let bid = &answer["seatbid"][0]["bid"][0];
+    assert_eq!(bid["price"].as_f64(), Some(9.0));
+    assert_eq!(vernier.call(&url(bid, "burl", "9")).status, 204);
+    let metrics = String::from_utf8(vernier.get_admin("/metrics").body).expect("text");
+    assert!(metrics.contains("vernier_reservations_open 0"), "{metrics}");
+    vernier.terminate();
+    assert!(charges(&vernier).is_empty());
+    let marked = |stream: &str, pointer: &str| -> Vec<Value> {
+        vernier.events(stream).iter().map(|record| record.pointer(pointer).cloned().expect("a mark")).collect()
+    };
+    assert_eq!(marked("bids", "/test"), [Value::Bool(true)]);
+    assert_eq!(marked("notices", "/sealed/test"), [Value::Bool(true)]);
 }

@@ -93,8 +93,8 @@ impl<'a> Offers<'a> {
         let urls = self.urls(imp, &offer, impression, lease_id, keep);
         if !self.view.test {
             self.tell_caps(&offer, impression, keep);
+            bidder.metrics.segment(SegmentCount::Bids, offer.segment);
         }
-        bidder.metrics.segment(SegmentCount::Bids, offer.segment);
         self.record(imp, &offer, &grounds, evidence, impression, lease_id);
         if let Some(sample) = &mut self.sample {
             sample.bid(imp, &offer, impression);
@@ -113,7 +113,9 @@ impl<'a> Offers<'a> {
     /// A held-out person would have got this bid.
     pub(super) fn ghost(&mut self, ghost: &Ghost, evidence: &Evidence<'_>) {
         let Ghost { imp, offer, grounds } = ghost;
-        self.core.bidder.metrics.segment(SegmentCount::Ghosts, offer.segment);
+        if !self.view.test {
+            self.core.bidder.metrics.segment(SegmentCount::Ghosts, offer.segment);
+        }
         self.record(*imp, offer, grounds, evidence, self.impression(), LeaseId(0));
         if let Some(sample) = &mut self.sample {
             sample.ghost(*imp, offer);
@@ -136,6 +138,7 @@ impl<'a> Offers<'a> {
             imp_id: self.view.imps[imp].id.text.to_owned(),
             node: self.core.bidder.node.0,
             lease: lease.0,
+            test: self.view.test,
             ..proto::bid::record(&Offered { request, index, imp, offer, grounds, evidence: *evidence })
         };
         self.core.bidder.events.record(person(request), Telemetry::Bid(Box::new(record)));

@@ -63,6 +63,7 @@ impl Sample {
             request_id: view.id.text.to_owned(),
             node: core.bidder.node.0,
             sampled_one_in: core.bidder.sampled_one_in,
+            test: view.test,
             restricted_by: wire::Restriction::from(privacy::permit(view).restricted_by()).into(),
             reserves: self.reserves,
             decisions: self.decisions,

@@ -131,8 +131,8 @@ pub struct User<'a> {
     pub buyeruid: &'a str,
     /// `eids` of 2.6, then those of 2.5 (`ext.eids`), each once, none of them with an empty part.
     pub eids: &'a [Eid<'a>],
-    /// Whether `consent` or `ext.consent` is there, or may be because something that can hold it is no object.
-    pub consent: bool,
+    /// `consent` or `ext.consent`; unreadable where something that can hold it is no object.
+    pub consent: Signal,
 }
 
 /// What a third party calls a person.
@@ -160,19 +160,49 @@ pub struct Regs {
 pub struct Sections {
     /// `gpc`.
     pub gpc: Flag,
-    /// Whether `gdpr` is there.
-    pub gdpr: bool,
-    /// Whether `gpp` is there.
-    pub gpp: bool,
-    /// Whether `gpp_sid` is there.
-    pub gpp_sid: bool,
-    /// Whether `us_privacy` is there.
-    pub us_privacy: bool,
+    /// `gdpr`.
+    pub gdpr: Flag,
+    /// `gpp`.
+    pub gpp: Signal,
+    /// `gpp_sid`.
+    pub gpp_sid: Signal,
+    /// `us_privacy`.
+    pub us_privacy: Signal,
+}
+
+/// A privacy signal whose value is not decoded here.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Signal {
+    /// Not there, or null.
+    #[default]
+    Absent,
+    /// There.
+    Present,
+    /// There, but not the kind of value that OpenRTB has there.
+    Unreadable,
+}
+
+impl Signal {
+    /// Whether there is something other than null.
+    pub fn is_there(self) -> bool {
+        self != Self::Absent
+    }
 }
 
 impl Sections {
     /// What stands for a place that should hold signals and is no object.
-    const UNREADABLE: Self = Self { gpc: Flag::Unreadable, gdpr: true, gpp: true, gpp_sid: true, us_privacy: true };
+    const UNREADABLE: Self = Self {
+        gpc: Flag::Unreadable,
+        gdpr: Flag::Unreadable,
+        gpp: Signal::Unreadable,
+        gpp_sid: Signal::Unreadable,
+        us_privacy: Signal::Unreadable,
+    };
+
+    fn unreadable(&self) -> bool {
+        let flags = [self.gpc, self.gdpr].contains(&Flag::Unreadable);
+        flags || [self.gpp, self.gpp_sid, self.us_privacy].contains(&Signal::Unreadable)
+    }
 }
 
 /// Why something is no bid request. It is answered with 400 (OpenRTB 2.6 section 2.1).
@@ -218,8 +248,12 @@ pub enum Unbiddable {
     NoImp,
     /// It names currencies (`cur`), none of them one we can read.
     NoCurrency,
+    /// Two of its impressions have the same id: which one an answer means could not be told.
+    RepeatedImp,
     /// What is blocked, or who may bid, cannot be told: the list is no list, or longer than we read.
     UnreadableList,
+    /// What the person allows cannot be told: a privacy signal is not the kind of value that OpenRTB has there.
+    UnreadablePrivacy,
 }
 
 impl Unbiddable {
@@ -229,7 +263,9 @@ impl Unbiddable {
             Self::NoId => "no_request_id",
             Self::NoImp => "no_imp_id",
             Self::NoCurrency => "no_currency",
+            Self::RepeatedImp => "repeated_imp_id",
             Self::UnreadableList => "unreadable_list",
+            Self::UnreadablePrivacy => "unreadable_privacy",
         }
     }
 }
@@ -261,17 +297,7 @@ impl<'a> Fields<'a> {
     /// The view of what was read.
     fn view(mut self, dialect: &Dialect) -> Result<BidRequest<'a>, NotABidRequest> {
         let imps = self.imps.take().ok_or(NotABidRequest::NoImp)?;
-        let unbiddable = if self.id.is_none() {
-            Some(Unbiddable::NoId)
-        } else if imps.imps.is_empty() {
-            Some(Unbiddable::NoImp)
-        } else if self.currencies.is_some_and(<[_]>::is_empty) {
-            Some(Unbiddable::NoCurrency)
-        } else if self.lists().iter().any(|list| list.unreadable) {
-            Some(Unbiddable::UnreadableList)
-        } else {
-            None
-        };
+        let unbiddable = self.unbiddable(&imps);
         let (imps, opportunities) = match unbiddable {
             Some(_) => (&[][..], &mut [][..]),
             None => (imps.imps.into_bump_slice(), imps.opportunities.into_bump_slice_mut()),

@@ -2,7 +2,8 @@
 //! it is restricted or left out; `golden/supplemental` has the odd ones.
 //!
 //! A document says in `view` all that its view says, apart from what is empty, false, null or as in most requests (floors
-//! in millionths of a CPM price, ids as they are looked up); or in `refused` why it is no bid request. The request is `request`, or where it must not be JSON, the text `body`.
+//! in millionths of a CPM price, ids as they are looked up); or in `refused` why it is no bid request. The request is
+//! `request`, or where it must not be JSON, the text `body`.
 
 use std::fs;
 use std::path::PathBuf;

@@ -23,13 +23,13 @@ fn view(request: &Map<String, Value>, imps: &[Value], user_ids_ours: bool, secur
     let mut offered = Vec::new();
     for imp in imps {
         let Some(id) = imp.get("id").and_then(Value::as_str) else { continue };
-        if !seen.contains(&id) && seen.len() < 64 {
+        if seen.len() < 64 {
             seen.push(id);
             offered.push(self::imp(imp, secure_required));
         }
     }
     let id = request.get("id").and_then(Value::as_str);
-    let unbiddable = unbiddable(request, id, offered.is_empty());
+    let unbiddable = unbiddable(request, id, &seen);
     if unbiddable.is_some() {
         offered.clear();
     }
@@ -73,7 +73,7 @@ fn view(request: &Map<String, Value>, imps: &[Value], user_ids_ours: bool, secur
     })
 }
 
-fn unbiddable(request: &Map<String, Value>, id: Option<&str>, no_imp: bool) -> Option<&'static str> {
+fn unbiddable(request: &Map<String, Value>, id: Option<&str>, imp_ids: &[&str]) -> Option<&'static str> {
     let unreadable = |name| match request.get(name) {
         None | Some(Value::Null) => false,
         Some(Value::Array(entries)) => entries.len() > 8_192,
@@ -81,15 +81,38 @@ fn unbiddable(request: &Map<String, Value>, id: Option<&str>, no_imp: bool) -> O
     };
     if id.is_none() {
         Some("no_request_id")
-    } else if no_imp {
+    } else if imp_ids.is_empty() {
         Some("no_imp_id")
+    } else if imp_ids.iter().enumerate().any(|(at, id)| imp_ids[..at].contains(id)) {
+        Some("repeated_imp_id")
     } else if currencies(request).is_some_and(|currencies| currencies.is_empty()) {
         Some("no_currency")
     } else if ["badv", "bcat", "wseat", "bseat"].into_iter().any(unreadable) {
         Some("unreadable_list")
+    } else if privacy_unreadable(request) {
+        Some("unreadable_privacy")
     } else {
         None
     }
+}
+
+/// Whether a privacy signal, or something that can hold one, is another kind of value than OpenRTB has there.
+fn privacy_unreadable(request: &Map<String, Value>) -> bool {
+    let is_flag = |value: &Value| matches!(whole(Some(value)), Some(0 | 1));
+    let odd = |place: &str, is: &dyn Fn(&Value) -> bool| {
+        let mut names = place.split('.');
+        let first = request.get(names.next().expect("a name"));
+        let found = names.try_fold(first, |holder, name| Some(holder?.get(name)));
+        found.flatten().is_some_and(|value| !value.is_null() && !is(value))
+    };
+    ["regs", "user", "device", "regs.ext", "user.ext"].into_iter().any(|place| odd(place, &Value::is_object))
+        || ["regs.coppa", "regs.gpc", "regs.ext.gpc", "regs.gdpr", "regs.ext.gdpr", "device.lmt"]
+            .into_iter()
+            .any(|place| odd(place, &is_flag))
+        || ["user.consent", "user.ext.consent", "regs.gpp", "regs.ext.gpp", "regs.us_privacy", "regs.ext.us_privacy"]
+            .into_iter()
+            .any(|place| odd(place, &Value::is_string))
+        || ["regs.gpp_sid", "regs.ext.gpp_sid"].into_iter().any(|place| odd(place, &Value::is_array))
 }
 
 fn imp(imp: &Value, secure_required: bool) -> Value {

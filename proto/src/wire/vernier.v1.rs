@@ -463,6 +463,9 @@ pub struct Bid {
     /// Every micro-segment the person was in at that moment, ascending.
     #[prost(uint32, repeated, tag = "33")]
     pub segments: ::prost::alloc::vec::Vec<u32>,
+    /// The exchange said that the auction is a test: nothing of it is sold, billed or counted.
+    #[prost(bool, tag = "34")]
+    pub test: bool,
 }
 /// How the price came about.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -555,6 +558,9 @@ pub struct OpportunityRecord {
     /// Bids that held-out people would have got: offers, as in `decisions`.
     #[prost(message, repeated, tag = "17")]
     pub ghosts: ::prost::alloc::vec::Vec<DecisionMade>,
+    /// The exchange said that the auction is a test: nothing of it is sold, billed or counted.
+    #[prost(bool, tag = "18")]
+    pub test: bool,
 }
 /// What is the same for every impression of the request.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -860,6 +866,9 @@ pub struct Sealed {
     pub bid_at: i64,
     #[prost(int64, tag = "17")]
     pub expires_at: i64,
+    /// The auction was a test: nothing of it is sold, billed or counted.
+    #[prost(bool, tag = "18")]
+    pub test: bool,
 }
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]

@@ -7,7 +7,7 @@ use decision::ids::{Country, Currency, Region};
 use decision::privacy::Flag;
 use decision::targeting::DeviceType;
 
-use super::{Device, Id, Place, Regs, User};
+use super::{Device, Id, Place, Regs, Sections, Signal, Unbiddable, User};
 use crate::exchange::dialect::Auction;
 use crate::exchange::json::{JsonError, Reader, Shape, number};
 
@@ -104,8 +104,35 @@ impl<'a> Fields<'a> {
         })
     }
 
+    /// Why nothing can be bid on in a request with `imps`, if nothing can.
+    pub(super) fn unbiddable(&self, imps: &Imps<'_>) -> Option<Unbiddable> {
+        if self.id.is_none() {
+            Some(Unbiddable::NoId)
+        } else if imps.imps.is_empty() {
+            Some(Unbiddable::NoImp)
+        } else if imps.repeated {
+            Some(Unbiddable::RepeatedImp)
+        } else if self.currencies.is_some_and(<[_]>::is_empty) {
+            Some(Unbiddable::NoCurrency)
+        } else if self.lists().iter().any(|list| list.unreadable) {
+            Some(Unbiddable::UnreadableList)
+        } else if self.privacy_unreadable() {
+            Some(Unbiddable::UnreadablePrivacy)
+        } else {
+            None
+        }
+    }
+
+    fn privacy_unreadable(&self) -> bool {
+        let flags = [self.regs.coppa, self.device.device.limit_ad_tracking];
+        let sections = [self.regs.here, self.regs.ext];
+        flags.contains(&Flag::Unreadable)
+            || sections.iter().any(Sections::unreadable)
+            || self.user.consent == Signal::Unreadable
+    }
+
     /// Every list that must be read whole.
-    pub(super) fn lists(&self) -> [List<'a>; 4] {
+    fn lists(&self) -> [List<'a>; 4] {
         [self.blocked_domains, self.blocked_categories, self.wanted_seats, self.blocked_seats]
     }
 

@@ -216,7 +216,8 @@ fn opportunities() -> Vec<Golden> {
         ghosts: Vec::new(),
         ..known.clone()
     };
-    vec![golden(PERSON, &known), golden([], &restricted)]
+    let test = OpportunityRecord { test: true, ..known.clone() };
+    vec![golden(PERSON, &known), golden([], &restricted), golden(PERSON, &test)]
 }
 
 fn opportunity(imp_id: &str, private_auction: bool) -> Opportunity {
@@ -316,7 +317,8 @@ fn bids() -> Vec<Golden> {
         audience: UnknownWhy::Late.into(),
         ..bid.clone()
     };
-    vec![golden(IMPRESSION, &bid), golden(IMPRESSION, &ghost), golden(IMPRESSION, &contextual)]
+    let test = Bid { test: true, lease: 0, ..bid.clone() };
+    [bid, ghost, contextual, test].iter().map(|bid| golden(IMPRESSION, bid)).collect()
 }
 
 fn price() -> PriceSteps {
@@ -337,7 +339,14 @@ fn price() -> PriceSteps {
 // === notices and money ===
 
 fn notices() -> Vec<Golden> {
-    vec![golden(IMPRESSION, &notice(NoticeKind::Billing)), golden(IMPRESSION, &lost())]
+    let notices = [notice(NoticeKind::Billing), lost(), of_a_test()];
+    notices.iter().map(|notice| golden(IMPRESSION, notice)).collect()
+}
+
+fn of_a_test() -> Notice {
+    let billing = notice(NoticeKind::Billing);
+    let sealed = billing.sealed.clone().map(|sealed| Sealed { test: true, lease: 0, ..sealed });
+    Notice { sealed, billable: false, ..billing }
 }
 
 fn lost() -> Notice {
@@ -489,6 +498,7 @@ fn journal() -> Vec<Golden> {
         Input::Return(lease_return()),
         Input::Stop(stop()),
         Input::Tick(Tick {}),
+        Input::Notice(of_a_test()),
     ];
     let source = Source { stream: "notices".into(), partition: 3, offset: 1_000_000, ..Default::default() };
     let entry = |(input, sequence)| JournalEntry {

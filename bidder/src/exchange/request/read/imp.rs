@@ -17,17 +17,18 @@ use crate::limits::{DEALS_MAX, IMPS_MAX, SIZES_MAX};
 pub(in crate::exchange::request) struct Imps<'a> {
     pub(in crate::exchange::request) imps: Vec<'a, Imp<'a>>,
     pub(in crate::exchange::request) opportunities: Vec<'a, Opportunity<'a>>,
+    /// Whether two of them have the same id.
+    pub(in crate::exchange::request) repeated: bool,
 }
 
-/// Reads `imp`; `None` where it is no array. Of impressions with the same id only the first can be answered, and those
-/// past [`IMPS_MAX`] are left unanswered.
+/// Reads `imp`; `None` where it is no array. Those past [`IMPS_MAX`] are left unanswered.
 pub(super) fn imps<'a>(json: &mut Reader<'a>, arena: &'a Bump) -> Result<Option<Imps<'a>>, JsonError> {
-    let mut read = Imps { imps: list_in(arena), opportunities: Vec::new_in(arena) };
+    let mut read = Imps { imps: list_in(arena), opportunities: Vec::new_in(arena), repeated: false };
     let shape = json.array(|json| {
         if let Some((imp, opportunity)) = imp(json, arena)?
             && read.imps.len() < IMPS_MAX
-            && read.imps.iter().all(|earlier| earlier.id.text != imp.id.text)
         {
+            read.repeated |= read.imps.iter().any(|earlier| earlier.id.text == imp.id.text);
             read.imps.push(imp);
             read.opportunities.push(opportunity);
         }

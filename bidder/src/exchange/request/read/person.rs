@@ -4,8 +4,8 @@ use bumpalo::Bump;
 use bumpalo::collections::Vec;
 use decision::privacy::Flag;
 
-use super::super::{Eid, Regs, Sections, User};
-use super::values::{flag, id_of, list_in, present, text};
+use super::super::{Eid, Regs, Sections, Signal, User};
+use super::values::{flag, id_of, list_in, list_signal, text, text_signal};
 use crate::exchange::json::{JsonError, Reader, Shape};
 use crate::limits::PERSON_IDS_MAX;
 
@@ -17,14 +17,18 @@ pub(super) fn user<'a>(json: &mut Reader<'a>, arena: &'a Bump) -> Result<User<'a
         match key {
             b"id" => user.id = text(json, arena)?,
             b"buyeruid" => user.buyeruid = text(json, arena)?,
-            b"consent" => user.consent = present(json)?,
+            b"consent" => user.consent = text_signal(json)?,
             b"eids" => eids = Some(self::eids(json, arena)?),
             b"ext" => ext = user_ext(json, arena)?,
             _ => json.skip()?,
         }
         Ok(())
     })?;
-    user.consent |= ext.consent || shape == Shape::Other;
+    user.consent = match (user.consent, ext.consent) {
+        _ if shape == Shape::Other => Signal::Unreadable,
+        (Signal::Unreadable, _) | (_, Signal::Unreadable) => Signal::Unreadable,
+        (Signal::Absent, other) | (other, _) => other,
+    };
     let mut eids = eids.unwrap_or_else(|| list_in(arena));
     ext.eids.iter().for_each(|eid| add_eid(&mut eids, *eid));
     user.eids = eids.into_bump_slice();
@@ -36,13 +40,15 @@ fn user_ext<'a>(json: &mut Reader<'a>, arena: &'a Bump) -> Result<User<'a>, Json
     let mut ext = User::default();
     let shape = json.object(|json, key| {
         match key {
-            b"consent" => ext.consent = present(json)?,
+            b"consent" => ext.consent = text_signal(json)?,
             b"eids" => ext.eids = eids(json, arena)?.into_bump_slice(),
             _ => json.skip()?,
         }
         Ok(())
     })?;
-    ext.consent |= shape == Shape::Other;
+    if shape == Shape::Other {
+        ext.consent = Signal::Unreadable;
+    }
     Ok(ext)
 }
 
@@ -105,10 +111,10 @@ fn sections(json: &mut Reader<'_>) -> Result<Sections, JsonError> {
 fn section(json: &mut Reader<'_>, key: &[u8], sections: &mut Sections) -> Result<(), JsonError> {
     match key {
         b"gpc" => sections.gpc = flag(json)?,
-        b"gdpr" => sections.gdpr = present(json)?,
-        b"gpp" => sections.gpp = present(json)?,
-        b"gpp_sid" => sections.gpp_sid = present(json)?,
-        b"us_privacy" => sections.us_privacy = present(json)?,
+        b"gdpr" => sections.gdpr = flag(json)?,
+        b"gpp" => sections.gpp = text_signal(json)?,
+        b"gpp_sid" => sections.gpp_sid = list_signal(json)?,
+        b"us_privacy" => sections.us_privacy = text_signal(json)?,
         _ => json.skip()?,
     }
     Ok(())

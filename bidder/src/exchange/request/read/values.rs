@@ -5,7 +5,7 @@ use bumpalo::collections::{String, Vec};
 use decision::ids::{Currency, Label, Region};
 use decision::privacy::Flag;
 
-use super::super::Id;
+use super::super::{Id, Signal};
 use crate::exchange::json::{JsonError, Reader, Shape, Text, Value, number};
 use crate::limits::{CURRENCIES_MAX, LISTED_MAX};
 
@@ -119,6 +119,24 @@ pub(super) fn flag(json: &mut Reader<'_>) -> Result<Flag, JsonError> {
             Some(1) => Flag::On,
             _ => Flag::Unreadable,
         },
+    })
+}
+
+/// A signal that is a text.
+pub(super) fn text_signal(json: &mut Reader<'_>) -> Result<Signal, JsonError> {
+    Ok(match json.value()? {
+        Value::Null => Signal::Absent,
+        Value::Text(_) => Signal::Present,
+        _ => Signal::Unreadable,
+    })
+}
+
+/// A signal that is a list.
+pub(super) fn list_signal(json: &mut Reader<'_>) -> Result<Signal, JsonError> {
+    Ok(match json.array(Reader::skip)? {
+        Shape::Null => Signal::Absent,
+        Shape::Wanted => Signal::Present,
+        Shape::Other => Signal::Unreadable,
     })
 }
 
