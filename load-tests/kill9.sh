@@ -6,6 +6,9 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 bin=${CARGO_TARGET_DIR:-$root/target}/release
 scratch=${1:-$(mktemp -d)}
 mkdir -p "$scratch"
+for program in vernier vernier-load; do
+  [ -x "$bin/$program" ] || { echo "kill9: $bin/$program is missing: cargo build --release --workspace" >&2; exit 2; }
+done
 kills=${KILLS:-5}
 between_s=${BETWEEN_S:-6}
 export VERNIER_DATA_DIR="$scratch/data" VERNIER_BID_LISTEN=127.0.0.1:18480 VERNIER_ADMIN_LISTEN=127.0.0.1:18481
@@ -22,9 +25,11 @@ start() { # returns when it says that it is up
   server=$!
   exec 3<"$scratch/said"
   while read -r line <&3; do
-    case $line in "vernier is up"*) break ;; esac
+    case $line in "vernier is up"*) cat <&3 >>"$scratch/server.out" & return ;; esac
   done
-  cat <&3 >>"$scratch/server.out" &
+  echo "kill9: vernier does not come up:" >&2
+  cat "$scratch/server.err" >&2
+  exit 1
 }
 
 start
