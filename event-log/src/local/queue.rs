@@ -93,7 +93,10 @@ impl Queue {
         let was_pressing = state.is_pressing();
         state.bytes += pending.length;
         state.waiting.push_back(pending);
-        if state.waiting.len() == 1 || state.is_pressing() != was_pressing {
+        let concerns_the_writer = state.waiting.len() == 1 || state.is_pressing() != was_pressing;
+        // The writer that wakes while the lock is held would only go back to sleep until it is released.
+        drop(state);
+        if concerns_the_writer {
             self.changed.notify_one();
         }
         Ok(())

@@ -3,6 +3,9 @@
 //! Durable is what lies before `end`. A group of batches is one write and one sync, and only then does `end` move.
 //! Everything before the last segment is durable when that segment is created, and at most one group in it is not.
 //! After the first failure nothing is written any more: only a new start looks at what the disk really holds.
+//!
+//! Files grow with each group. Space laid out ahead would make a sync about a quarter cheaper (`benches/append.rs`
+//! measures it), but recovery could no longer tell it from acknowledged bytes that the disk lost as zeros.
 
 use std::collections::VecDeque;
 use std::io;
