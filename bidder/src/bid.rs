@@ -1,11 +1,14 @@
 //! One bid request, top to bottom: bytes in, bytes out. It waits in one place only, for the profile.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use decision::decide::{self, Decided};
 use decision::outcome::{Decision, Silent};
 use decision::profile::Audience;
 use decision::time::Micros;
 use segment_store::ProfileBuffer;
+use tokio::time::Instant;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::bidder::{Bidder, Buffers, Core};
@@ -13,6 +16,7 @@ use crate::exchange::dialect::Dialect;
 use crate::exchange::request::BidRequest;
 use crate::metrics::{LookUp, RequestOutcome};
 use crate::privacy;
+use crate::server::Moment;
 
 mod ids;
 mod offers;
@@ -28,6 +32,8 @@ pub enum Answer {
     Bids(Bytes),
     /// 204.
     NoBid,
+    /// 204: no time is left.
+    Late,
     /// 400, empty: these bytes are no bid request.
     Malformed,
     /// 404: no such exchange.
@@ -40,28 +46,34 @@ impl Answer {
         match self {
             Self::Bids(_) => RequestOutcome::Bid,
             Self::NoBid => RequestOutcome::NoBid,
+            Self::Late => RequestOutcome::Late,
             Self::Malformed => RequestOutcome::Malformed,
             Self::UnknownExchange => RequestOutcome::UnknownExchange,
         }
     }
 }
 
-/// Answers one bid request that was complete at `now`.
-pub async fn bid(core: &Core, exchange: &str, body: &[u8], now: Micros) -> Answer {
+/// Answers one bid request.
+pub async fn bid(core: &Core, exchange: &str, body: &[u8], accepted: Moment) -> Answer {
     let Some(dialect) = core.bidder.exchanges.get(exchange) else { return Answer::UnknownExchange };
     let mut buffers = core.take_buffers();
-    let answer = answer(core, dialect, body, &mut buffers, now).await;
+    let answer = answer(core, dialect, body, &mut buffers, accepted).await;
     core.give_back(buffers);
     answer
 }
 
-async fn answer(core: &Core, dialect: &Dialect, body: &[u8], buffers: &mut Buffers, now: Micros) -> Answer {
+async fn answer(core: &Core, dialect: &Dialect, body: &[u8], buffers: &mut Buffers, accepted: Moment) -> Answer {
     let Buffers { request, profile } = buffers;
+    let now = accepted.wall;
     let Ok(view) = request.read(body, dialect) else { return Answer::Malformed };
     if view.imps.is_empty() || !view.seat_allowed(&dialect.seat) {
         return Answer::NoBid;
     }
     let (ids, audience) = look_up(&core.bidder, &view, profile, now).await;
+    // Nobody would take the bid, so no money is held for it. What is left to do takes microseconds.
+    if Instant::now() >= accepted.clock + Duration::from_millis(dialect.deadline_ms(view.tmax_ms).into()) {
+        return Answer::Late;
+    }
     let snapshot = core.bidder.campaigns.load();
     let seed = seed(&core.bidder, &view);
     let request = decide::BidRequest { context: &view.context, opportunities: view.opportunities, audience, now, seed };

@@ -4,7 +4,6 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use bytes::Bytes;
-use decision::time::Micros;
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 
 use crate::bid::{self, Answer};
@@ -38,42 +37,42 @@ static PIXEL: [u8; 43] = *b"GIF89a\x01\x00\x01\x00\x80\x00\x00\x00\x00\x00\xff\x
 \x00\x2c\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02\x44\x01\x00\x3b";
 
 impl Handler for Routes {
-    async fn handle(&self, request: Inbound, accepted: Micros) -> Reply {
+    async fn handle(&self, request: Inbound) -> Reply {
         let mut parts = request.path().split('/').skip(1);
         match (parts.next(), parts.next(), parts.next(), parts.next()) {
-            (Some("bid"), Some(exchange), None, None) => self.bid(&request, exchange, accepted).await,
-            (Some("n"), Some(kind), Some(token), None) => self.notice(&request, kind, token, accepted).await,
+            (Some("bid"), Some(exchange), None, None) => self.bid(&request, exchange).await,
+            (Some("n"), Some(kind), Some(token), None) => self.notice(&request, kind, token).await,
             _ => Reply::empty(StatusCode::NOT_FOUND),
         }
     }
 }
 
 impl Routes {
-    async fn bid(&self, request: &Inbound, exchange: &str, accepted: Micros) -> Reply {
+    async fn bid(&self, request: &Inbound, exchange: &str) -> Reply {
         if request.method != Method::POST {
             return Reply::empty(StatusCode::METHOD_NOT_ALLOWED);
         }
         let begun = Instant::now();
-        let answer = bid::bid(&self.core, exchange, &request.body, accepted).await;
+        let answer = bid::bid(&self.core, exchange, &request.body, request.accepted).await;
         let metrics = &self.core.bidder.metrics;
         metrics.request(answer.outcome());
         metrics.took(self.core.number, u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX));
         match answer {
             Answer::Bids(body) => Reply { extra: &OPENRTB, ..Reply::ok(JSON, body) },
-            Answer::NoBid => Reply { extra: &OPENRTB, ..Reply::empty(StatusCode::NO_CONTENT) },
+            Answer::NoBid | Answer::Late => Reply { extra: &OPENRTB, ..Reply::empty(StatusCode::NO_CONTENT) },
             Answer::Malformed => Reply { extra: &OPENRTB, ..Reply::empty(StatusCode::BAD_REQUEST) },
             Answer::UnknownExchange => Reply::empty(StatusCode::NOT_FOUND),
         }
     }
 
     /// Exchanges call notice URLs by GET or POST; browsers by GET.
-    async fn notice(&self, request: &Inbound, kind: &str, token: &str, accepted: Micros) -> Reply {
+    async fn notice(&self, request: &Inbound, kind: &str, token: &str) -> Reply {
         let Some(kind) = NoticeKind::of_label(kind) else { return Reply::empty(StatusCode::NOT_FOUND) };
         if ![Method::GET, Method::POST].contains(&request.method) {
             return Reply::empty(StatusCode::METHOD_NOT_ALLOWED);
         }
         let query = request.query().unwrap_or_default();
-        match notice::take(&self.core.bidder, kind, token, query, accepted).await {
+        match notice::take(&self.core.bidder, kind, token, query, request.accepted.wall).await {
             notice::Answer::Acknowledged => Reply::empty(StatusCode::NO_CONTENT),
             notice::Answer::Pixel => Reply::ok(GIF, Bytes::from_static(&PIXEL)),
             notice::Answer::Redirect(url) => HeaderValue::try_from(url)

@@ -23,6 +23,8 @@ pub enum RequestOutcome {
     Bid,
     /// Answered with none.
     NoBid,
+    /// Answered with none, because the exchange's time was over.
+    Late,
     /// Not a bid request.
     Malformed,
     /// No exchange of that name.
@@ -30,12 +32,13 @@ pub enum RequestOutcome {
 }
 
 impl RequestOutcome {
-    const ALL: [Self; 4] = [Self::Bid, Self::NoBid, Self::Malformed, Self::UnknownExchange];
+    const ALL: [Self; 5] = [Self::Bid, Self::NoBid, Self::Late, Self::Malformed, Self::UnknownExchange];
 
     const fn label(self) -> &'static str {
         match self {
             Self::Bid => "bid",
             Self::NoBid => "no_bid",
+            Self::Late => "late",
             Self::Malformed => "malformed",
             Self::UnknownExchange => "unknown_exchange",
         }
@@ -47,9 +50,9 @@ impl RequestOutcome {
 pub enum NoticeOutcome {
     /// Durable and acknowledged.
     Taken,
-    /// Durable and acknowledged, but its price macro held `AUDIT`: an exchange's check of the creative.
+    /// Durable and acknowledged, but a macro was replaced by `AUDIT`: an exchange's check of the creative. Nothing follows.
     Audit,
-    /// Durable and acknowledged, but billable and without a price that can be read: nothing is booked.
+    /// Durable and acknowledged, but without the price that it must carry. Nothing follows.
     Unpriced,
     /// Its token is not one of ours: 403.
     Forged,

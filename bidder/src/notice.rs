@@ -16,7 +16,7 @@ mod query;
 #[cfg(test)]
 mod tests;
 
-use query::{Price, Query};
+use query::Query;
 
 /// What the sender of a notice is answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,8 +50,13 @@ pub async fn take(bidder: &Bidder, kind: NoticeKind, token: &str, query: &str, n
         return Answer::Forged;
     };
     let query = Query::read(query);
-    let billable = kind == dialect.billable.kind() && !claims.test;
-    let notice = notice(bidder, kind, &claims, &query, billable, now);
+    let outcome = outcome(&query, dialect.priced(kind));
+    let notice = wire::Notice {
+        billable: kind == dialect.billable.kind() && !claims.test,
+        void: outcome != NoticeOutcome::Taken,
+        ..notice(bidder, kind, &claims, &query, now)
+    };
+    let billable = notice.billable;
     let durable = bidder.log.append(Stream::Notices, claims.impression.0, record::encode(&notice));
     if expired {
         // Recorded so that people see it; the ledger books nothing for it, and nobody is told that it was taken.
@@ -64,8 +69,10 @@ pub async fn take(bidder: &Bidder, kind: NoticeKind, token: &str, query: &str, n
         // A person who clicked is led on all the same; nothing else is acknowledged.
         return if kind == NoticeKind::Click { redirect(&claims) } else { Answer::Unavailable };
     }
-    bidder.metrics.notice(kind, outcome(&query, billable));
-    act(bidder, kind, &claims, dialect.billing_window_s, billable && query.price.amount().is_some(), now);
+    bidder.metrics.notice(kind, outcome);
+    if outcome == NoticeOutcome::Taken && !claims.test {
+        act(bidder, kind, &claims, dialect.billing_window_s, billable, now);
+    }
     match kind {
         NoticeKind::Click => redirect(&claims),
         NoticeKind::View => Answer::Pixel,
@@ -77,22 +84,17 @@ fn redirect(claims: &Claims<'_>) -> Answer {
     Answer::Redirect(claims.landing_url.to_owned())
 }
 
-fn outcome(query: &Query<'_>, billable: bool) -> NoticeOutcome {
-    match query.price {
-        Price::Audit => NoticeOutcome::Audit,
-        Price::Absent | Price::Unreadable if billable => NoticeOutcome::Unpriced,
-        _ => NoticeOutcome::Taken,
+fn outcome(query: &Query<'_>, priced: bool) -> NoticeOutcome {
+    if query.audit {
+        NoticeOutcome::Audit
+    } else if priced && query.price.is_none() {
+        NoticeOutcome::Unpriced
+    } else {
+        NoticeOutcome::Taken
     }
 }
 
-fn notice(
-    bidder: &Bidder,
-    kind: NoticeKind,
-    claims: &Claims<'_>,
-    query: &Query<'_>,
-    billable: bool,
-    now: Micros,
-) -> wire::Notice {
+fn notice(bidder: &Bidder, kind: NoticeKind, claims: &Claims<'_>, query: &Query<'_>, now: Micros) -> wire::Notice {
     wire::Notice {
         kind: wire_kind(kind) as i32,
         impression: claims.impression.0.to_vec(),
@@ -100,10 +102,10 @@ fn notice(
         node: bidder.node.0,
         query: query.raw.to_owned(),
         sealed: Some(sealed(claims)),
-        price: query.price.amount().map(Nanos::get),
+        price: query.price.map(Nanos::get),
         loss_reason: query.loss_reason,
-        billable,
-        min_to_win: query.min_to_win.amount().map(Nanos::get),
+        min_to_win: query.min_to_win.map(Nanos::get),
+        ..wire::Notice::default()
     }
 }
 
@@ -145,9 +147,6 @@ fn sealed(claims: &Claims<'_>) -> wire::Sealed {
 fn act(bidder: &Bidder, kind: NoticeKind, claims: &Claims<'_>, billing_window_s: u32, billed: bool, now: Micros) {
     let billing_end = now.plus_seconds(i64::from(billing_window_s));
     let expiry = claims.expires_at.seconds();
-    if claims.test {
-        return;
-    }
     match kind {
         NoticeKind::Win => bidder.metrics.segment(SegmentCount::Wins, claims.segment),
         NoticeKind::View => bidder.metrics.segment(SegmentCount::Views, claims.segment),

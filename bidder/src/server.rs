@@ -21,9 +21,12 @@ mod readiness;
 mod reply;
 mod watch;
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use bytes::Bytes;
 use decision::time::Micros;
 use http::{HeaderMap, Method, Uri};
+use tokio::time::Instant;
 
 pub use acceptor::serve;
 pub use counters::{Count, ServerCounters};
@@ -33,11 +36,11 @@ pub use reply::Reply;
 /// Answers requests on one core. It is built and called on that core's thread only, so it needs no locks; the futures
 /// of one core's requests take turns.
 pub trait Handler: 'static {
-    /// Answers one request whose head was complete at `accepted` (wall clock).
+    /// Answers one request whose head was complete at [`Inbound::accepted`].
     ///
     /// It is not cancelled when the client leaves: what it began is finished, except where a drain runs out of time.
     /// A panic is answered 500 and counted.
-    fn handle(&self, request: Inbound, accepted: Micros) -> impl Future<Output = Reply>;
+    fn handle(&self, request: Inbound) -> impl Future<Output = Reply>;
 }
 
 /// A whole request, within limits.
@@ -51,6 +54,25 @@ pub struct Inbound {
     pub headers: HeaderMap,
     /// The body, inflated.
     pub body: Bytes,
+    /// When the head was complete.
+    pub accepted: Moment,
+}
+
+/// A moment on the wall, to be recorded, and on the clock that never jumps, to measure from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Moment {
+    /// Microseconds since 1970.
+    pub wall: Micros,
+    /// On the monotonic clock.
+    pub clock: Instant,
+}
+
+impl Moment {
+    /// Now.
+    pub fn now() -> Self {
+        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self { wall: Micros(i64::try_from(since_1970.as_micros()).unwrap_or(i64::MAX)), clock: Instant::now() }
+    }
 }
 
 impl Inbound {

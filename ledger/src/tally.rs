@@ -58,6 +58,8 @@ counted! {
         Malformed = "malformed",
         /// A node asked again with a number that was answered.
         RepeatedAsk = "repeated_ask",
+        /// A notice from which nothing follows: an audit, or one without the price that it must carry.
+        Void = "void",
         /// A node handed back a lease that is closed or not its own.
         UnknownLease = "unknown_lease",
         /// A node handed back more than was outstanding.

@@ -64,3 +64,15 @@ fn answers_are_compressed_for_those_who_ask() {
     assert_eq!((answer.status, answer.header("content-encoding")), (200, Some("gzip")));
     assert_eq!(answer.body[..2], [0x1f, 0x8b]);
 }
+
+#[test]
+fn no_bid_is_made_when_the_time_of_the_exchange_is_over() {
+    let vernier = Vernier::up();
+    // All of it goes into the network allowance.
+    let body = String::from_utf8(bid_request("visitor-1")).expect("text").replacen('{', "{\"tmax\":1,", 1);
+    let answer = vernier.post_bid("demo", body.as_bytes());
+    assert_eq!((answer.status, answer.body.len()), (204, 0));
+    let metrics = String::from_utf8(vernier.get_admin("/metrics").body).expect("text");
+    assert!(metrics.contains("vernier_requests_total{outcome=\"late\"} 1"), "{metrics}");
+    assert!(metrics.contains("vernier_reservations_open 0"), "{metrics}");
+}

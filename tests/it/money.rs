@@ -77,6 +77,27 @@ fn audits_and_empty_macros_are_acknowledged_and_book_nothing() {
 }
 
 #[test]
+fn an_audit_leaves_no_trace_but_itself() {
+    let mut vernier = Vernier::up();
+    let bid = vernier.bid("visitor-1");
+    for (field, macros) in [("nurl", "p=AUDIT"), ("lurl", "r=AUDIT&m=AUDIT"), ("burl", "p=AUDIT")] {
+        let audit = format!("{}?{macros}", bid[field].as_str().expect("a URL").split('?').next().expect("its path"));
+        assert_eq!(vernier.call(&audit).status, 204, "{audit}");
+    }
+    let metrics = String::from_utf8(vernier.get_admin("/metrics").body).expect("text");
+    assert!(metrics.contains("vernier_reservations_open 1"), "the loss was none: {metrics}");
+    for (field, price) in [("nurl", "0.75"), ("burl", "0%2E75")] {
+        assert_eq!(vernier.call(&url(&bid, field, price)).status, 204);
+    }
+    vernier.terminate();
+    let mut kinds: Vec<(Value, Value)> =
+        vernier.events("outcomes").iter().map(|it| (it["kind"].clone(), it["notice_price"].clone())).collect();
+    kinds.sort_by_key(|(kind, _)| kind.to_string());
+    let expected = [("charge", "0.00075"), ("win", "0.00075")];
+    assert_eq!(kinds, expected.map(|(kind, price)| (kind.into(), price.into())));
+}
+
+#[test]
 fn what_was_acknowledged_survives_a_kill() {
     let mut vernier = Vernier::up();
     let mut billed = Vec::new();

@@ -234,11 +234,10 @@ impl<'a> Offers<'a> {
         url.push('/');
         self.core.bidder.keys.seal(kind, claims, scratch, &mut url);
         let macros = &self.dialect.macros;
-        match kind {
-            NoticeKind::Win | NoticeKind::Billing => url.extend(["?p=", &macros.price]),
-            NoticeKind::View if self.dialect.billable.kind() == kind => url.extend(["?p=", &macros.price]),
-            NoticeKind::Loss => url.extend(["?r=", &macros.loss, "&m=", &macros.min_to_win]),
-            NoticeKind::View | NoticeKind::Click => {}
+        if self.dialect.priced(kind) {
+            url.extend(["?p=", &macros.price]);
+        } else if kind == NoticeKind::Loss {
+            url.extend(["?r=", &macros.loss, "&m=", &macros.min_to_win]);
         }
         url
     }

@@ -155,6 +155,11 @@ impl Dialect {
         }
     }
 
+    /// Whether the URL for this kind of notice carries the price: of every win and billing notice, and of what is billable.
+    pub fn priced(&self, kind: NoticeKind) -> bool {
+        matches!(kind, NoticeKind::Win | NoticeKind::Billing) || kind == self.billable.kind()
+    }
+
     /// The milliseconds we have for a request with this `tmax` (0: none given), from its arrival until our answer leaves.
     pub fn deadline_ms(&self, tmax_ms: u32) -> u32 {
         let tmax_ms = if tmax_ms == 0 { self.tmax_default_ms } else { tmax_ms };

@@ -8,10 +8,8 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use decision::time::Micros;
 use http::{Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
@@ -28,7 +26,7 @@ use super::encoding::{Gzip, accepts_gzip};
 use super::readiness::Readiness;
 use super::reply::Reply;
 use super::watch::{Watch, Watched};
-use super::{Handler, Inbound};
+use super::{Handler, Inbound, Moment};
 use crate::limits::{BUFFER_BYTES_MAX, GZIP_BYTES_MIN, HEAD_BYTES_MAX, IDLE_TIME_MAX, LINGER_TIME_MAX};
 
 /// What the connections of one core share.
@@ -79,11 +77,11 @@ impl<H: Handler> Core<H> {
     }
 
     async fn answer(&self, watch: &Watch, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
-        let accepted = wall_clock();
+        let accepted = Moment::now();
         self.count(Count::Requests);
         let gzip = accepts_gzip(request.headers());
-        let mut reply = match self.inbound(watch, request).await {
-            Ok(inbound) => self.handle(inbound, accepted).await,
+        let mut reply = match self.inbound(watch, request, accepted).await {
+            Ok(inbound) => self.handle(inbound).await,
             Err(refusal) => {
                 self.count(refusal.count());
                 refusal.reply()
@@ -100,17 +98,17 @@ impl<H: Handler> Core<H> {
         Ok(reply.into_response(compressed))
     }
 
-    async fn inbound(&self, watch: &Watch, request: Request<Incoming>) -> Result<Inbound, Refusal> {
+    async fn inbound(&self, watch: &Watch, request: Request<Incoming>, accepted: Moment) -> Result<Inbound, Refusal> {
         if !watch.request() {
             return Err(Refusal::LengthAmbiguous);
         }
         let (head, body) = request.into_parts();
         let body = receive(&head.headers, body).await?;
-        Ok(Inbound { method: head.method, uri: head.uri, headers: head.headers, body })
+        Ok(Inbound { method: head.method, uri: head.uri, headers: head.headers, body, accepted })
     }
 
-    async fn handle(&self, inbound: Inbound, accepted: Micros) -> Reply {
-        match caught(self.handler.handle(inbound, accepted)).await {
+    async fn handle(&self, inbound: Inbound) -> Reply {
+        match caught(self.handler.handle(inbound)).await {
             Ok(reply) => reply,
             Err(panic) => {
                 self.count(Count::Panicked);
@@ -158,11 +156,6 @@ async fn caught<F: Future>(future: F) -> Result<F::Output, Box<dyn Any + Send>> 
 fn text_of(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<&str>().copied();
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("not a text")
-}
-
-fn wall_clock() -> Micros {
-    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Micros(i64::try_from(since_1970.as_micros()).unwrap_or(i64::MAX))
 }
 
 #[cfg(test)]

@@ -112,7 +112,8 @@ fn check(notice: &str, expected: &str) {
                 WireKind::try_from(notice.kind).expect("a kind").as_str_name().trim_start_matches("NOTICE_KIND_");
             let billable = if notice.billable { "billable" } else { "plain" };
             let price = notice.price.map_or_else(|| "no price".to_owned(), |price| price.to_string());
-            format!("{} {billable} {price}", kind.to_lowercase())
+            let void = if notice.void { " void" } else { "" };
+            format!("{} {billable} {price}{void}", kind.to_lowercase())
         })
         .collect();
     let answer = match answer {
@@ -135,10 +136,17 @@ fn notices_are_recorded_and_only_the_billable_one_is_billable() {
 
 #[test]
 fn audits_and_prices_that_cannot_be_read_carry_no_price() {
-    check("billing burl p=AUDIT 60", "Acknowledged; billing billable no price");
-    check("billing burl p= 60", "Acknowledged; billing billable no price");
-    check("billing burl p=${AUCTION_PRICE} 60", "Acknowledged; billing billable no price");
-    check("billing burl p=-1 60", "Acknowledged; billing billable no price");
+    check("billing burl p=AUDIT 60", "Acknowledged; billing billable no price void");
+    check("billing burl p= 60", "Acknowledged; billing billable no price void");
+    check("billing burl p=${AUCTION_PRICE} 60", "Acknowledged; billing billable no price void");
+    check("billing burl p=-1 60", "Acknowledged; billing billable no price void");
+    check("win burl p= 60", "Acknowledged; win plain no price void");
+    check("win pixel p=AUDIT 60", "Acknowledged; win plain no price void");
+    check("view burl x=1 60", "Pixel; view plain no price");
+    check("view pixel x=1 60", "Pixel; view billable no price void");
+    check("loss burl r=AUDIT&m=AUDIT 60", "Acknowledged; loss plain no price void");
+    check("loss burl r=&m= 60", "Acknowledged; loss plain no price");
+    check("click burl x=AUDIT 60", "Redirect https://shop.example/; click plain no price");
 }
 
 #[test]

@@ -8,7 +8,6 @@ use std::thread::{self, JoinHandle};
 
 use bidder::server::{Handler, Inbound, Readiness, Reply, ServerCounters, serve};
 use bytes::Bytes;
-use decision::time::Micros;
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 use tokio::sync::oneshot;
 
@@ -19,8 +18,8 @@ static EXTRA: [(HeaderName, HeaderValue); 1] =
 struct Echo;
 
 impl Handler for Echo {
-    async fn handle(&self, request: Inbound, accepted: Micros) -> Reply {
-        assert!(accepted.0 > 1_700_000_000_000_000, "microseconds since 1970");
+    async fn handle(&self, request: Inbound) -> Reply {
+        assert!(request.accepted.wall.0 > 1_700_000_000_000_000, "microseconds since 1970");
         let text = |body: Bytes| Reply { extra: &EXTRA, ..Reply::ok(HeaderValue::from_static("text/plain"), body) };
         match (request.method, request.uri.path()) {
             (Method::POST, "/bid/demo") => text(request.body),

@@ -89,6 +89,9 @@ impl Ledger {
         let Some(claim) = Claim::read(notice) else {
             return self.tally.odd(Oddity::Malformed);
         };
+        if notice.void {
+            return self.tally.odd(Oddity::Void);
+        }
         let mut seen = self.memory.recall(claim.impression, Micros(claim.sealed.expires_at));
         if let Some((kind, mark)) = claim.event() {
             match &mut seen {

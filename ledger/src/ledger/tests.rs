@@ -127,6 +127,7 @@ impl Player {
             sealed: Some(sealed),
             price,
             billable,
+            void: option("void", 0) == 1,
             ..Notice::default()
         }
     }
@@ -210,6 +211,20 @@ fn events_are_shown_once_each() {
          loss b             => repeated_event
          wait 3601
          view c             => expired_event",
+    );
+}
+
+#[test]
+fn nothing_follows_from_a_void_notice() {
+    check(
+        "budget 10 100
+         ask 10                             => grant L1 10
+         win a L1 void=1                    => void
+         loss a L1 void=1                   => void
+         bill a L1 void=1                   => void
+         win a L1 2                         => win a
+         loss a                             => loss a
+         bill a L1 2                        => charge a 2, made",
     );
 }
 

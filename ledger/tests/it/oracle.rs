@@ -276,7 +276,7 @@ impl Oracle {
 
     fn notice(&mut self, notice: &Notice) -> Vec<Fact> {
         let Some(sealed) = &notice.sealed else { return Vec::new() };
-        if notice.impression.len() != 16 || sealed.rate <= 0 || sealed.price < 0 {
+        if notice.impression.len() != 16 || sealed.rate <= 0 || sealed.price < 0 || notice.void {
             return Vec::new();
         }
         let expired = notice.at > sealed.expires_at;

@@ -311,6 +311,7 @@ impl World {
             at,
             price,
             billable: kind == token.billable,
+            void: self.random.random_bool(0.05),
             sealed: Some(token.sealed),
             ..Notice::default()
         })

@@ -825,6 +825,9 @@ pub struct Notice {
     /// The least price that would have won, in `sealed.currency`, where the exchange says.
     #[prost(int64, optional, tag = "10")]
     pub min_to_win: ::core::option::Option<i64>,
+    /// Only an audit of the creative, or without the price that it must carry: it is kept here, and nothing follows from it.
+    #[prost(bool, tag = "11")]
+    pub void: bool,
 }
 /// What the bid said of itself, sealed into every notice URL.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

@@ -130,7 +130,7 @@ fn a_core_that_cannot_start_ends_the_server() {
 struct Never;
 
 impl Handler for Never {
-    async fn handle(&self, _: crate::server::Inbound, _: decision::time::Micros) -> crate::server::Reply {
+    async fn handle(&self, _: crate::server::Inbound) -> crate::server::Reply {
         unreachable!("it is never built")
     }
 }

@@ -15,7 +15,7 @@ const BIG: usize = 1024 * 1024;
 struct Echo;
 
 impl Handler for Echo {
-    async fn handle(&self, request: Inbound, _accepted: Micros) -> Reply {
+    async fn handle(&self, request: Inbound) -> Reply {
         let body = match request.path() {
             "/panic" => panic!("asked to"),
             "/late" => {

@@ -339,8 +339,12 @@ fn price() -> PriceSteps {
 // === notices and money ===
 
 fn notices() -> Vec<Golden> {
-    let notices = [notice(NoticeKind::Billing), lost(), of_a_test()];
+    let notices = [notice(NoticeKind::Billing), lost(), of_a_test(), audit()];
     notices.iter().map(|notice| golden(IMPRESSION, notice)).collect()
+}
+
+fn audit() -> Notice {
+    Notice { price: None, void: true, ..notice(NoticeKind::Billing) }
 }
 
 fn of_a_test() -> Notice {
@@ -499,6 +503,7 @@ fn journal() -> Vec<Golden> {
         Input::Stop(stop()),
         Input::Tick(Tick {}),
         Input::Notice(of_a_test()),
+        Input::Notice(audit()),
     ];
     let source = Source { stream: "notices".into(), partition: 3, offset: 1_000_000, ..Default::default() };
     let entry = |(input, sequence)| JournalEntry {
