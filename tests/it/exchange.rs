@@ -69,7 +69,7 @@ fn answers_are_compressed_for_those_who_ask() {
 fn no_bid_is_made_when_the_time_of_the_exchange_is_over() {
     let vernier = Vernier::up();
     // All of it goes into the network allowance.
-    let body = String::from_utf8(bid_request("visitor-1")).expect("text").replacen('{', "{\"tmax\":1,", 1);
+    let body = String::from_utf8(bid_request("visitor-1")).expect("text").replace("\"tmax\":10000", "\"tmax\":1");
     let answer = vernier.post_bid("demo", body.as_bytes());
     assert_eq!((answer.status, answer.body.len()), (204, 0));
     let metrics = String::from_utf8(vernier.get_admin("/metrics").body).expect("text");

@@ -1,10 +1,12 @@
 //! The released binary from outside: started as an operator starts it, spoken to as exchanges, managers and analysts do.
-//! Nothing of Vernier's own code is imported here.
+//! Of Vernier's own code only what decides a recorded request again is imported here.
 
 mod campaigns;
 mod configuration;
+mod corpora;
 mod exchange;
 mod money;
 mod operating;
 mod people;
 mod process;
+mod replay;

@@ -1,5 +1,6 @@
 //! A running `vernier` and a plain HTTP/1.1 client.
 
+use std::fs::{self, OpenOptions};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
@@ -9,12 +10,15 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_vernier");
+/// The file in the directory of a process that it prints its errors to.
+const COMPLAINTS: &str = "complaints.txt";
 
 /// A running process with its own data and ports.
 pub(crate) struct Vernier {
     pub(crate) data: TempDir,
     bid: u16,
     admin: u16,
+    arguments: Vec<String>,
     child: Option<(Child, BufReader<ChildStdout>)>,
 }
 
@@ -46,16 +50,28 @@ fn free_port() -> u16 {
 impl Vernier {
     /// `vernier up --no-traffic`, ready.
     pub(crate) fn up() -> Self {
+        Self::ready(tempfile::tempdir().expect("a directory"), &[])
+    }
+
+    /// The same with a configuration of its own.
+    pub(crate) fn up_with(configuration: &str) -> Self {
         let data = tempfile::tempdir().expect("a directory");
-        let mut vernier = Self { data, bid: free_port(), admin: free_port(), child: None };
+        let file = write(data.path(), "vernier.toml", configuration);
+        Self::ready(data, &["--config", &file])
+    }
+
+    fn ready(data: TempDir, more: &[&str]) -> Self {
+        let arguments = [&["up", "--no-traffic"], more].concat().into_iter().map(str::to_owned).collect();
+        let mut vernier = Self { data, bid: free_port(), admin: free_port(), arguments, child: None };
         vernier.start();
         vernier
     }
 
     /// Starts it again on the same data.
     pub(crate) fn start(&mut self) {
+        let complaints = OpenOptions::new().create(true).append(true).open(self.data.path().join(COMPLAINTS));
         let mut command = Command::new(BINARY);
-        command.args(["up", "--no-traffic"]).stdout(Stdio::piped());
+        command.args(&self.arguments).stdout(Stdio::piped()).stderr(complaints.expect("a file"));
         self.environment(&mut command);
         let mut child = command.spawn().expect("the binary starts");
         let mut stdout = BufReader::new(child.stdout.take().expect("its output"));
@@ -65,6 +81,11 @@ impl Vernier {
             assert!(stdout.read_line(&mut line).expect("its output") > 0, "it ended before it was up");
         }
         self.child = Some((child, stdout));
+    }
+
+    /// What it has printed as errors since its first start.
+    pub(crate) fn complaints(&self) -> String {
+        fs::read_to_string(self.data.path().join(COMPLAINTS)).expect("text")
     }
 
     fn environment(&self, command: &mut Command) {
@@ -160,13 +181,16 @@ impl Drop for Vernier {
             let _ended_already = child.kill();
             let _ended_already = child.wait();
         }
+        if std::thread::panicking() {
+            eprintln!("{}", self.complaints());
+        }
     }
 }
 
 /// A banner request of 300x250.
 pub(crate) fn bid_request(user: &str) -> Vec<u8> {
     format!(
-        r#"{{"id":"r-{user}","imp":[{{"id":"1","banner":{{"w":300,"h":250}},"bidfloor":0.1}}],"site":{{"domain":"news.example"}},"user":{{"id":"{user}"}}}}"#
+        r#"{{"id":"r-{user}","imp":[{{"id":"1","banner":{{"w":300,"h":250}},"bidfloor":0.1}}],"tmax":10000,"site":{{"domain":"news.example"}},"user":{{"id":"{user}"}}}}"#
     )
     .into_bytes()
 }
@@ -204,9 +228,22 @@ fn unchunked(mut bytes: &[u8]) -> Vec<u8> {
     }
 }
 
+/// Waits for a change that travels through a stream. Each look asks the process, so it ends when that does; a change
+/// that never comes is caught by the bound.
+pub(crate) fn until(holds: impl Fn() -> bool, shown: &dyn Fn() -> String) {
+    assert!((0..500).any(|_| holds()), "never: {}", shown());
+}
+
+/// What a campaign does, by an explanation: its first word.
+pub(crate) fn result<'e>(explained: &'e str, campaign: &str) -> &'e str {
+    let mut lines = explained.lines().map(str::split_whitespace);
+    let result = lines.find_map(|mut words| (words.next() == Some(campaign)).then(|| words.next()));
+    result.flatten().unwrap_or_default().trim_end_matches(';')
+}
+
 /// Writes a file and returns its path as text.
 pub(crate) fn write(dir: &Path, name: &str, text: &str) -> String {
     let path = dir.join(name);
-    std::fs::write(&path, text).expect("the file is written");
+    fs::write(&path, text).expect("the file is written");
     path.to_str().expect("text").to_owned()
 }
