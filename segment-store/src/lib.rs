@@ -8,6 +8,7 @@ mod buffer;
 mod caps;
 mod id_hash;
 mod local;
+mod person;
 mod profiles;
 mod record;
 

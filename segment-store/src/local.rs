@@ -7,16 +7,15 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use decision::ids::{IdHash, PersonKey, SegmentId};
+use decision::ids::{IdHash, SegmentId};
 use decision::profile::{Membership, UnknownWhy};
-use decision::time::{Micros, Seconds};
+use decision::time::Micros;
 
 use crate::buffer::ProfileBuffer;
 use crate::caps::{CapEvent, Caps};
-use crate::id_hash::stranger;
-use crate::limits::{IDS_MAX, MEMBERSHIPS_MAX};
+use crate::person::{self, check_ids};
 use crate::profiles::{Join, Refusal, Stats, StoreError, Swept};
-use crate::record::memberships::{self, Head};
+use crate::record::memberships::Head;
 use crate::record::{self, Corrupt};
 use shards::Shards;
 use writer::Writer;
@@ -34,12 +33,6 @@ pub struct LocalProfiles {
     corrupt: AtomicU64,
     forgotten: AtomicU64,
     writer: Writer,
-}
-
-/// A person's memberships, put together from the records of their ids.
-struct Person {
-    head: Option<Head>,
-    memberships: Vec<Membership>,
 }
 
 impl LocalProfiles {
@@ -93,44 +86,17 @@ impl LocalProfiles {
 
     /// Makes the change in memory; [`Self::flush`] makes it durable.
     pub(crate) fn join(&self, join: &Join<'_>, now: Micros) -> Result<(), Refusal> {
-        let Some(first) = join.ids.first() else { return Ok(()) };
-        let _changing = self.changing();
-        let mut person = self.person(join.ids, now.seconds())?;
-        merge(&mut person.memberships, join.memberships);
-        person.memberships.retain(|membership| membership.until > now.seconds());
-        let key = join.person.or(person.head.map(|head| head.person)).unwrap_or_else(|| stranger(*first));
-        self.replace(join.ids, Head { version: person.next_version(), person: key }, &person.memberships)
+        self.change(join.ids, |records| person::joined(join, records, now.seconds())).map(|_| ())
     }
 
     /// Makes the change in memory; [`Self::flush`] makes it durable.
     pub(crate) fn leave(&self, ids: &[IdHash], segments: &[SegmentId], now: Micros) -> Result<(), Refusal> {
-        let _changing = self.changing();
-        let mut person = self.person(ids, now.seconds())?;
-        let Some(head) = person.head else { return Ok(()) };
-        person.memberships.retain(|membership| !segments.contains(&membership.segment));
-        self.replace(ids, Head { version: person.next_version(), ..head }, &person.memberships)
+        self.change(ids, |records| person::left(segments, records, now.seconds())).map(|_| ())
     }
 
     /// Makes the change in memory; [`Self::flush`] makes it durable.
-    pub(crate) fn put(
-        &self,
-        ids: &[IdHash],
-        version: u64,
-        person: PersonKey,
-        memberships: &[Membership],
-    ) -> Result<usize, Refusal> {
-        check_ids(ids)?;
-        let _changing = self.changing();
-        let mut scratch = Vec::new();
-        let mut takers = Vec::with_capacity(ids.len());
-        for id in ids {
-            let stored = self.fields_of(id, &mut scratch)?;
-            takers.extend(stored.is_none_or(|head| head.version < version).then_some(*id));
-        }
-        let mut merged = Vec::with_capacity(memberships.len());
-        merge(&mut merged, memberships);
-        self.replace(&takers, Head { version, person }, &merged)?;
-        Ok(takers.len())
+    pub(crate) fn put(&self, ids: &[IdHash], head: Head, memberships: &[Membership]) -> Result<usize, Refusal> {
+        self.change(ids, |records| person::put(head, memberships, records))
     }
 
     /// Makes the change in memory; [`Self::flush`] makes it durable.
@@ -166,82 +132,31 @@ impl LocalProfiles {
     }
 }
 
-impl Person {
-    fn next_version(&self) -> u64 {
-        self.head.map_or(0, |head| head.version).saturating_add(1)
-    }
-}
-
 impl LocalProfiles {
+    /// Replaces the memberships of a person by what `change` makes of those stored; how many ids took them.
+    fn change(
+        &self,
+        ids: &[IdHash],
+        change: impl FnOnce(&[&[u8]]) -> Result<Vec<Option<Vec<u8>>>, Refusal>,
+    ) -> Result<usize, Refusal> {
+        check_ids(ids)?;
+        let _changing = self.changing();
+        let stored: Vec<Box<[u8]>> = ids.iter().map(|id| self.memberships_of(id)).collect();
+        let stored: Vec<&[u8]> = stored.iter().map(|bytes| &**bytes).collect();
+        let new = change(&stored).inspect_err(|refusal| {
+            self.corrupt.fetch_add(u64::from(*refusal == Refusal::Unreadable), Ordering::Relaxed);
+        })?;
+        let changed = ids.iter().zip(&new).filter_map(|(id, new)| Some((id, new.as_ref()?)));
+        Ok(changed.map(|(id, new)| self.shards.lock(id).change(id, |record| record.set_memberships(new))).count())
+    }
+
     fn changing(&self) -> impl Drop + '_ {
         self.changing.lock().expect("nobody panics while changing a person")
     }
 
-    fn fields_of(&self, id: &IdHash, memberships: &mut Vec<Membership>) -> Result<Option<Head>, Refusal> {
-        let shard = self.shards.lock(id);
-        let Some(bytes) = shard.get(id).map(|record| &record.memberships).filter(|bytes| !bytes.is_empty()) else {
-            return Ok(None);
-        };
-        memberships::decode(bytes, memberships).map(Some).map_err(|Corrupt| {
-            self.corrupt.fetch_add(1, Ordering::Relaxed);
-            Refusal::Unreadable
-        })
+    fn memberships_of(&self, id: &IdHash) -> Box<[u8]> {
+        self.shards.lock(id).get(id).map(|record| record.memberships.clone()).unwrap_or_default()
     }
-
-    /// Of each person that `ids` lead to, the newest record; all of them together, without what has ended.
-    fn person(&self, ids: &[IdHash], now: Seconds) -> Result<Person, Refusal> {
-        check_ids(ids)?;
-        let mut records = Vec::with_capacity(ids.len());
-        for id in ids {
-            let mut memberships = Vec::new();
-            records.extend(self.fields_of(id, &mut memberships)?.map(|head| (head, memberships)));
-        }
-        records.sort_by_key(|(head, _)| std::cmp::Reverse(head.version));
-        let mut person = Person { head: None, memberships: Vec::new() };
-        let mut seen = Vec::with_capacity(records.len());
-        for (head, memberships) in records {
-            if seen.contains(&head.person) {
-                continue;
-            }
-            seen.push(head.person);
-            person.head = person.head.or(Some(head));
-            for other in memberships.into_iter().filter(|other| other.until > now) {
-                match person.memberships.binary_search_by_key(&other.segment, |own| own.segment) {
-                    Ok(at) if person.memberships[at].until >= other.until => {}
-                    Ok(at) => person.memberships[at] = other,
-                    Err(at) => person.memberships.insert(at, other),
-                }
-            }
-        }
-        Ok(person)
-    }
-
-    fn replace(&self, ids: &[IdHash], head: Head, memberships: &[Membership]) -> Result<(), Refusal> {
-        if memberships.len() > MEMBERSHIPS_MAX {
-            return Err(Refusal::TooManyMemberships);
-        }
-        if memberships.iter().any(|membership| membership.confidence > 100) {
-            return Err(Refusal::Confidence);
-        }
-        let mut bytes = Vec::new();
-        memberships::encode(head, memberships, &mut bytes);
-        ids.iter().for_each(|id| self.shards.lock(id).change(id, |record| record.set_memberships(&bytes)));
-        Ok(())
-    }
-}
-
-/// Adds `new` to memberships by ascending segment; of one segment the last holds.
-fn merge(memberships: &mut Vec<Membership>, new: &[Membership]) {
-    for new in new {
-        match memberships.binary_search_by_key(&new.segment, |old| old.segment) {
-            Ok(at) => memberships[at] = *new,
-            Err(at) => memberships.insert(at, *new),
-        }
-    }
-}
-
-fn check_ids(ids: &[IdHash]) -> Result<(), Refusal> {
-    if ids.len() > IDS_MAX { Err(Refusal::TooManyIds) } else { Ok(()) }
 }
 
 #[cfg(test)]

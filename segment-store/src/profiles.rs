@@ -11,6 +11,7 @@ use crate::buffer::ProfileBuffer;
 use crate::caps::{CapEvent, Keep};
 use crate::limits::IDS_MAX;
 use crate::local::LocalProfiles;
+use crate::record::memberships::Head;
 
 /// The store of profiles. What each method says holds for every implementation; the contract suite checks it.
 #[derive(Clone, Debug)]
@@ -179,7 +180,7 @@ impl Profiles {
     ) -> Result<usize, StoreError> {
         match self {
             Self::Local(local) => {
-                let taken = local.put(ids, version, person, memberships)?;
+                let taken = local.put(ids, Head { version, person }, memberships)?;
                 local.flush().await?;
                 Ok(taken)
             }

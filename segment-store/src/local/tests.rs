@@ -1,6 +1,7 @@
-use decision::ids::{CampaignId, CreativeId, ImpressionId, SegmentId};
+use decision::ids::{CampaignId, CreativeId, ImpressionId, PersonKey, SegmentId};
 use decision::privacy::{Permit, Signals};
 use decision::profile::Membership;
+use decision::time::Seconds;
 
 use super::*;
 use crate::caps::{CapChange, Keep};
@@ -85,9 +86,9 @@ fn a_sweep_drops_what_has_ended_here_and_on_disk() {
         let (local, profiles) = open(folder.path());
         assert_eq!(profiles.stats().records, 41);
         let mut left = Vec::new();
-        assert!(local.fields_of(&ids[0], &mut left).unwrap().is_some());
+        assert!(record::memberships::decode(&local.memberships_of(&ids[0]), &mut left).is_ok());
         assert_eq!(left, []);
-        local.fields_of(&ids[60], &mut left).unwrap();
+        record::memberships::decode(&local.memberships_of(&ids[60]), &mut left).unwrap();
         assert_eq!(left, [membership(2, 3_000)]);
         assert_eq!(profiles.sweep(Micros(4_000_000_000_000)).records, 41);
     });
