@@ -4,7 +4,7 @@
 set -eu
 cd "$(dirname "$0")"
 seconds=${1:?usage: run.sh SECONDS [TARGET]}
-targets=${2:-request markup}
+targets=${2:-$(cd fuzz_targets && ls | sed 's/\.rs$//')}
 host=$(rustc -vV | sed -n 's/^host: //p')
 
 # The counters that libFuzzer steers by. The sanitizers that cargo-fuzz adds need a nightly compiler; this code has no
@@ -16,8 +16,17 @@ done
 # With a target triple named, the flags reach neither build scripts nor procedural macros.
 RUSTFLAGS="$flags" cargo build --release --target "$host" --bins
 
+# Some targets write logs: in memory, where there is such a directory.
+if [ -d /dev/shm ]; then
+    export TMPDIR="${TMPDIR:-/dev/shm}"
+fi
 for target in $targets; do
-    mkdir -p "target/corpus/$target" "artifacts/$target"
-    "target/$host/release/$target" -max_total_time="$seconds" -max_len=8192 -timeout=5 -dict="$target.dict" \
+    echo "fuzzing $target"
+    mkdir -p "target/corpus/$target" "artifacts/$target" "corpus/$target"
+    dict=
+    if [ -f "$target.dict" ]; then
+        dict="-dict=$target.dict"
+    fi
+    "target/$host/release/$target" -max_total_time="$seconds" -max_len=8192 -timeout=5 $dict \
         -artifact_prefix="artifacts/$target/" "target/corpus/$target" "corpus/$target"
 done

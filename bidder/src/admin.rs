@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::bidder::Bidder;
 use crate::explain;
-use crate::lease::KeeperStatus;
+use crate::lease::{KeeperStatus, Shortage};
 use crate::limits::EXPLAIN_BYTES_MAX;
 use crate::metrics::{Gauge, GaugeKind};
 use crate::server::{Count, Readiness, ServerCounters};
@@ -44,7 +44,7 @@ struct Ready {
     profiles: usize,
     /// Campaigns that the ledger has not answered yet.
     leases_unanswered: usize,
-    /// Campaigns without money to bid with, by name, with the ledger's reason where it gave one.
+    /// Campaigns without money to bid with, by name, and why.
     no_lease: Vec<String>,
 }
 
@@ -67,12 +67,9 @@ pub fn routes(admin: Admin) -> Router {
 async fn ready(State(admin): State<Admin>) -> Response {
     let supply = (admin.supply)();
     let snapshot = admin.bidder.campaigns.load();
-    let name = |(campaign, refusal): &(_, Option<_>)| {
+    let name = |(campaign, shortage): &(_, Shortage)| {
         let name = snapshot.index.slot_of(*campaign).map_or("?", |slot| &snapshot.index.campaign(slot).name);
-        refusal.map_or_else(
-            || name.to_owned(),
-            |refusal: proto::wire::LeaseRefusal| format!("{name}: {}", refusal.as_str_name()),
-        )
+        format!("{name}: {}", shortage.label())
     };
     let healthy = admin.bidder.log.health().is_ok();
     let ready = Ready {
@@ -115,10 +112,20 @@ fn gauges(admin: &Admin) -> Vec<Gauge> {
         one("ready", "Whether requests should be sent here", i64::from(admin.readiness.ready())),
         one("profiles", "Profile records", whole(bidder.profiles.stats().records)),
         one("campaigns", "Campaigns in force", whole(bidder.campaigns.load().index.campaigns().len())),
-        one("campaigns_without_lease", "Campaigns without money on this node", whole(supply.without_lease.len())),
+        without_lease(&supply),
         one("leases_open", "Leases of this node that are not closed", whole(supply.open_leases)),
         one("reservations_open", "Bids in flight with money held", whole(bidder.reservations.len())),
     ]
+}
+
+/// Every reason is told, also where no campaign has it, so that an alert has a series to watch.
+fn without_lease(supply: &KeeperStatus) -> Gauge {
+    let values = Shortage::ALL.map(|why| {
+        let count = supply.without_lease.iter().filter(|(_, shortage)| *shortage == why).count();
+        (format!("{{why=\"{}\"}}", why.label()), i64::try_from(count).unwrap_or(i64::MAX))
+    });
+    let (name, help) = ("campaigns_without_lease", "Campaigns without money to bid with on this node, and why");
+    Gauge { name, help, kind: GaugeKind::Gauge, values: values.into() }
 }
 
 async fn explain_request(State(admin): State<Admin>, Query(query): Query<ExplainQuery>, body: Bytes) -> Response {

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use decision::campaign::Campaign;
+use decision::campaign::{Campaign, PriceRule};
 use decision::decide::{self, Decided, Scratch};
-use decision::money::Cpm;
+use decision::money::{Cpm, Nanos};
 use decision::outcome::{Decision, NoBidReason, Offer, PriceSteps, Trace};
 use decision::profile::{Audience, Profile};
 use decision::targeting::Fact;
@@ -53,7 +53,7 @@ pub struct CampaignExplanation {
     pub campaign: String,
     /// `bid`, or why not.
     pub result: String,
-    /// Targeting that is not met, each as a phrase.
+    /// What is missing, each as a phrase: targeting that is not met, or money.
     pub missed: Vec<String>,
     /// How its price comes about, in order; empty where it did not come to a price.
     pub price: Vec<String>,
@@ -99,7 +99,7 @@ fn imps(
 ) -> Vec<ImpExplanation> {
     let seed = seed(bidder, view);
     let request = decide::BidRequest { context: &view.context, opportunities: view.opportunities, audience, now, seed };
-    let mut watch = Watch { snapshot, seen: BTreeMap::new() };
+    let mut watch = Watch { snapshot, now, seen: BTreeMap::new() };
     let mut scratch = Scratch::default();
     let stopped = |slot| snapshot.is_stopped(slot);
     let reserve = |slot: decision::outcome::Slot, amount| {
@@ -128,6 +128,7 @@ fn imps(
 /// What is seen of a decision: by impression and campaign.
 struct Watch<'a> {
     snapshot: &'a Snapshot,
+    now: Micros,
     seen: BTreeMap<(usize, u32), Seen>,
 }
 
@@ -141,6 +142,13 @@ struct Seen {
 impl Watch<'_> {
     fn seen(&mut self, imp: usize, campaign: &Campaign) -> &mut Seen {
         self.seen.entry((imp, campaign.id.0)).or_default()
+    }
+
+    /// Why there is no money for a bid: a spent budget is not a silent ledger.
+    fn short_of(&self, campaign: &Campaign) -> Option<String> {
+        let slot = self.snapshot.index.slot_of(campaign.id)?;
+        let shortage = self.snapshot.accounts[slot.0 as usize].shortage(Nanos::MAX, self.now)?;
+        Some(shortage.phrase().to_owned())
     }
 
     fn campaigns(&mut self, imp: usize, winner: Option<&Offer>) -> Vec<CampaignExplanation> {
@@ -173,7 +181,10 @@ impl Trace for Watch<'_> {
     const EXPLAINS: bool = true;
 
     fn refused(&mut self, imp: usize, campaign: &Campaign, reason: NoBidReason) {
-        self.seen(imp, campaign).reason = Some(reason);
+        let short = if reason == NoBidReason::NoLease { self.short_of(campaign) } else { None };
+        let seen = self.seen(imp, campaign);
+        seen.reason = Some(reason);
+        seen.missed.extend(short);
     }
 
     fn missed(&mut self, imp: usize, campaign: &Campaign, fact: Fact, wanted: bool) {
@@ -184,11 +195,14 @@ impl Trace for Watch<'_> {
 
     fn priced(&mut self, imp: usize, campaign: &Campaign, steps: PriceSteps) {
         let currency = campaign.advertiser.currency;
-        let rule = match steps.segment {
-            Some(segment) => format!("for segment {}", self.snapshot.segment_name(segment)),
-            None => "by default".to_owned(),
-        };
-        let mut price = vec![format!("{} {currency} {rule}", Cpm(steps.ruled_cpm))];
+        let ruled = format!("{} {currency}", Cpm(steps.ruled_cpm));
+        let mut price = vec![match steps.segment {
+            Some(segment) => {
+                let by = factor(campaign, &steps).map(|factor| format!("{factor} = ")).unwrap_or_default();
+                format!("{by}{ruled} for segment {}", self.snapshot.segment_name(segment))
+            }
+            None => format!("{ruled} by default"),
+        }];
         if steps.limited_cpm != steps.ruled_cpm {
             price.push(format!("{} {currency} within the limits", Cpm(steps.limited_cpm)));
         }
@@ -197,6 +211,14 @@ impl Trace for Watch<'_> {
         }
         self.seen(imp, campaign).price = price;
     }
+}
+
+/// What a rule makes of the default price, where it is a multiplier.
+fn factor(campaign: &Campaign, steps: &PriceSteps) -> Option<String> {
+    let rule = campaign.strategy.segments.iter().find(|rule| Some(rule.segment) == steps.segment)?;
+    let PriceRule::Multiplier(ppm) = rule.price else { return None };
+    let (default_cpm, currency) = (Cpm(steps.default_cpm?), campaign.advertiser.currency);
+    Some(format!("{default_cpm} {currency} default x {}", f64::from(ppm) / 1e6))
 }
 
 fn phrase(snapshot: &Snapshot, fact: Fact) -> String {

@@ -8,8 +8,9 @@ use http::{HeaderName, HeaderValue, Method, StatusCode};
 
 use crate::bid::{self, Answer};
 use crate::bidder::Core;
+use crate::exchange::dialect::Version;
 use crate::notice;
-use crate::server::{Handler, Inbound, Reply};
+use crate::server::{Fields, Handler, Inbound, Reply};
 use crate::token::NoticeKind;
 
 /// Answers everything that arrives on the bid port of one core.
@@ -29,8 +30,12 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=ut
 const GIF: HeaderValue = HeaderValue::from_static("image/gif");
 
 /// The version of OpenRTB we answer in (2.6 section 2.1 recommends it in responses).
-static OPENRTB: [(HeaderName, HeaderValue); 1] =
-    [(HeaderName::from_static("x-openrtb-version"), HeaderValue::from_static("2.6"))];
+static OPENRTB_2_5: [(HeaderName, HeaderValue); 1] = openrtb("2.5");
+static OPENRTB_2_6: [(HeaderName, HeaderValue); 1] = openrtb("2.6");
+
+const fn openrtb(version: &'static str) -> [(HeaderName, HeaderValue); 1] {
+    [(HeaderName::from_static("x-openrtb-version"), HeaderValue::from_static(version))]
+}
 
 /// The smallest transparent GIF.
 static PIXEL: [u8; 43] = *b"GIF89a\x01\x00\x01\x00\x80\x00\x00\x00\x00\x00\xff\xff\xff\x21\xf9\x04\x01\x00\x00\x00\
@@ -43,6 +48,19 @@ impl Handler for Routes {
             (Some("bid"), Some(exchange), None, None) => self.bid(&request, exchange).await,
             (Some("n"), Some(kind), Some(token), None) => self.notice(&request, kind, token).await,
             _ => Reply::empty(StatusCode::NOT_FOUND),
+        }
+    }
+
+    /// The version of OpenRTB, whatever became of a bid request: that of the exchange, or the newest where none is known.
+    fn fields(&self, path: &str) -> Fields {
+        let mut parts = path.split('/').skip(1);
+        if parts.next() != Some("bid") {
+            return &[];
+        }
+        let dialect = parts.next().and_then(|exchange| self.core.bidder.exchanges.get(exchange));
+        match dialect.map_or(Version::V2_6, |dialect| dialect.version) {
+            Version::V2_5 => &OPENRTB_2_5,
+            Version::V2_6 => &OPENRTB_2_6,
         }
     }
 }
@@ -58,9 +76,9 @@ impl Routes {
         metrics.request(answer.outcome());
         metrics.took(self.core.number, u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX));
         match answer {
-            Answer::Bids(body) => Reply { extra: &OPENRTB, ..Reply::ok(JSON, body) },
-            Answer::NoBid | Answer::Late => Reply { extra: &OPENRTB, ..Reply::empty(StatusCode::NO_CONTENT) },
-            Answer::Malformed => Reply { extra: &OPENRTB, ..Reply::empty(StatusCode::BAD_REQUEST) },
+            Answer::Bids(body) => Reply::ok(JSON, body),
+            Answer::NoBid | Answer::Late => Reply::empty(StatusCode::NO_CONTENT),
+            Answer::Malformed => Reply::empty(StatusCode::BAD_REQUEST),
             Answer::UnknownExchange => Reply::empty(StatusCode::NOT_FOUND),
         }
     }

@@ -3,50 +3,75 @@
 //! `available = granted - charged - held` for every lease, where `held` is the sum of its open reservations. The hot
 //! path touches one atomic of a lease and one shard of the reservations.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwapOption;
 use decision::ids::{CampaignId, LeaseId};
 use decision::money::Nanos;
 use decision::time::Micros;
 
+use crate::limits::{LEASE_RENEW_S, LEASE_RENEW_SHARE};
+use shortage::Answer;
+
 mod keeper;
 mod reservations;
+mod shortage;
 #[cfg(test)]
 mod tests;
 
 pub use keeper::{Keeper, KeeperStatus, Wanted};
 pub use reservations::Reservations;
+pub use shortage::Shortage;
 
 /// What one campaign may spend on this node.
 #[derive(Debug)]
 pub struct Account {
     campaign: CampaignId,
     current: ArcSwapOption<Lease>,
-    /// Nanos reserved since the keeper last looked: how fast the campaign buys here.
-    taken: AtomicI64,
+    /// Nanos that bids wanted, got or not, since the keeper last asked: how fast the campaign would buy here.
+    wanted: AtomicI64,
+    answer: Mutex<Answer>,
 }
 
 impl Account {
     /// An account with no money yet.
     pub fn new(campaign: CampaignId) -> Self {
-        Self { campaign, current: ArcSwapOption::empty(), taken: AtomicI64::new(0) }
+        let (current, wanted) = (ArcSwapOption::empty(), AtomicI64::new(0));
+        Self { campaign, current, wanted, answer: Mutex::new(Answer::None) }
     }
 
     /// Sets `amount` aside, and names the lease it is of. `None`: there is no lease, it has ended, or it has not enough
     /// left.
     pub fn reserve(&self, amount: Nanos, now: Micros) -> Option<Arc<Lease>> {
+        self.wanted.fetch_add(amount.get(), Ordering::Relaxed);
         let lease = self.current.load();
-        let lease = lease.as_ref().filter(|lease| lease.take(amount, now))?;
-        self.taken.fetch_add(amount.get(), Ordering::Relaxed);
-        Some(Arc::clone(lease))
+        lease.as_ref().filter(|lease| lease.take(amount, now)).map(Arc::clone)
     }
 
     /// What can still be reserved.
     pub fn available(&self, now: Micros) -> Nanos {
         let lease = self.current.load();
         lease.as_ref().filter(|lease| now < lease.until).map_or(Nanos::ZERO, |lease| lease.available())
+    }
+
+    /// Why `amount` cannot be reserved; `None` where it can.
+    pub fn shortage(&self, amount: Nanos, now: Micros) -> Option<Shortage> {
+        if self.available(now) >= amount {
+            return None;
+        }
+        let lent = self.current.load().as_ref().is_some_and(|lease| now < lease.until);
+        Some(match *self.answer.lock().unwrap_or_else(PoisonError::into_inner) {
+            Answer::None => Shortage::Unanswered,
+            Answer::Refused(refusal) => Shortage::Refused(refusal),
+            Answer::Rest | Answer::Whole if !lent => Shortage::Lapsed,
+            Answer::Rest => Shortage::Rest,
+            Answer::Whole => Shortage::UsedUp,
+        })
+    }
+
+    fn heard(&self, answer: Answer) {
+        *self.answer.lock().unwrap_or_else(PoisonError::into_inner) = answer;
     }
 }
 
@@ -62,12 +87,19 @@ pub struct Lease {
     pub campaign: CampaignId,
     /// No bid is made on it from then on.
     pub until: Micros,
+    /// From when on the next one is asked for.
+    renew_at: Micros,
     granted: Nanos,
 }
 
 impl Lease {
-    fn new(id: LeaseId, campaign: CampaignId, granted: Nanos, until: Micros) -> Self {
-        Self { available: AtomicI64::new(granted.get()), retired: AtomicBool::new(false), id, campaign, until, granted }
+    /// A lease that is granted at `now`.
+    fn new(id: LeaseId, campaign: CampaignId, granted: Nanos, now: Micros, until: Micros) -> Self {
+        // The next lease must not be due as soon as a short one is there.
+        let share = until.0.saturating_sub(now.0) / LEASE_RENEW_SHARE;
+        let renew_at = until.plus_seconds(-LEASE_RENEW_S).max(Micros(until.0.saturating_sub(share)));
+        let (available, retired) = (AtomicI64::new(granted.get()), AtomicBool::new(false));
+        Self { available, retired, id, campaign, until, renew_at, granted }
     }
 
     fn available(&self) -> Nanos {

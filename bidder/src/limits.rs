@@ -82,10 +82,16 @@ const _: () = assert!(RESERVATION_SHARDS <= 256, "an impression's first byte pic
 
 /// Seconds before a lease's end at which the next one is asked for.
 pub const LEASE_RENEW_S: i64 = 5;
+/// Of a short lease, this part of its length is the most instead.
+pub const LEASE_RENEW_SHARE: i64 = 4;
 /// Seconds after which an unanswered ask is repeated.
 pub const LEASE_ASK_AGAIN_S: i64 = 5;
 /// Seconds after a refusal until the next ask.
 pub const LEASE_REFUSED_AGAIN_S: i64 = 2;
+/// Seconds between two asks for a campaign that does not bid: first so many, then twice as many each time.
+pub const LEASE_IDLE_S_MIN: i64 = 2;
+/// The most of those. A usual lease (30 s) is renewed in time all the same.
+pub const LEASE_IDLE_S_MAX: i64 = 20;
 
 /// Milliseconds between two looks at what the node needs.
 pub const LEASE_TICK_MS: u64 = 100;

@@ -276,7 +276,9 @@ impl Metrics {
     /// # Errors
     /// Never, when writing to a `String`.
     pub fn encode(&self, out: &mut String, gauges: &[Gauge]) -> std::fmt::Result {
-        prometheus_client::encoding::text::encode_registry(out, &self.registry)?;
+        let mut counters = String::new();
+        prometheus_client::encoding::text::encode_registry(&mut counters, &self.registry)?;
+        in_order(&counters, out);
         self.encode_latency(out)?;
         for gauge in gauges {
             let Gauge { name, help, kind, .. } = gauge;
@@ -303,6 +305,18 @@ impl Metrics {
         writeln!(out, "{name}_bucket{{le=\"+Inf\"}} {}", latency.len())?;
         writeln!(out, "{name}_sum {}\n{name}_count {}", latency.mean() * latency.len() as f64 / 1e6, latency.len())
     }
+}
+
+/// Appends `metrics` with the series of each in the order of their labels: the registry has them in that of a randomly
+/// seeded map.
+fn in_order(metrics: &str, out: &mut String) {
+    let mut lines: Vec<&str> = metrics.split_inclusive('\n').collect();
+    for run in lines.chunk_by_mut(|a, b| a.starts_with('#') == b.starts_with('#')) {
+        if !run[0].starts_with('#') {
+            run.sort_unstable();
+        }
+    }
+    out.extend(lines);
 }
 
 /// Numbers that are read when they are asked for.
@@ -335,3 +349,6 @@ impl GaugeKind {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

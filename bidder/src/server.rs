@@ -25,11 +25,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use decision::time::Micros;
-use http::{HeaderMap, Method, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use tokio::time::Instant;
 
 pub use acceptor::serve;
 pub use counters::{Count, ServerCounters};
+pub use encoding::{InflateError, inflate};
+pub use framing::Framing;
 pub use readiness::Readiness;
 pub use reply::Reply;
 
@@ -41,7 +43,13 @@ pub trait Handler: 'static {
     /// It is not cancelled when the client leaves: what it began is finished, except where a drain runs out of time.
     /// A panic is answered 500 and counted.
     fn handle(&self, request: Inbound) -> impl Future<Output = Reply>;
+
+    /// Header fields of every answer to a request for `path`, the handler's and those that are given here without it.
+    fn fields(&self, path: &str) -> Fields;
 }
+
+/// Header fields that never change.
+pub type Fields = &'static [(HeaderName, HeaderValue)];
 
 /// A whole request, within limits.
 #[derive(Clone, Debug)]

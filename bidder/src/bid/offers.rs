@@ -1,7 +1,6 @@
 //! From decisions to an answer: money held, tokens sealed, caps told, telemetry recorded, bytes written.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 
 use bytes::Bytes;
 use decision::campaign::{Campaign, CapSubject};
@@ -23,7 +22,6 @@ use crate::events::Telemetry;
 use crate::exchange::dialect::Dialect;
 use crate::exchange::request::BidRequest;
 use crate::exchange::response::{self, Entry, Envelope, Urls};
-use crate::lease::Lease;
 use crate::limits::{ANSWER_BYTES_EXPECTED, TOKEN_LIFE_S};
 use crate::metrics::{CapOutcome, SegmentCount};
 use crate::token::{Claims, Ids, NoticeKind};
@@ -36,10 +34,16 @@ pub(super) struct Offers<'a> {
     view: &'a BidRequest<'a>,
     request: &'a decide::BidRequest<'a>,
     ids: PersonIds,
-    /// The lease of each reservation that was granted and is not yet part of an offer, first one first.
-    granted: VecDeque<Option<Arc<Lease>>>,
+    /// The reservations that were granted and are not yet part of an offer, first one first.
+    granted: VecDeque<Granted>,
     made: Vec<Made>,
     sample: Option<Sample>,
+}
+
+/// A reservation: for which impression, and of which lease.
+struct Granted {
+    impression: ImpressionId,
+    lease: LeaseId,
 }
 
 /// An offer that is part of the answer.
@@ -59,43 +63,43 @@ impl<'a> Offers<'a> {
         request: &'a decide::BidRequest<'a>,
         ids: PersonIds,
     ) -> Self {
-        let sample = Sample::start(&core.bidder, person(request), request.seed);
+        let sample = Sample::start(&core.bidder, person(request), request.seed, snapshot);
         Self { core, dialect, snapshot, view, request, ids, granted: VecDeque::new(), made: Vec::new(), sample }
     }
 
     /// Sets money aside for a bid that is ready otherwise. Nothing is ever spent on a test.
     pub(super) fn reserve(&mut self, slot: Slot, amount: Nanos) -> bool {
-        let lease = match self.snapshot.accounts.get(slot.0 as usize) {
-            _ if self.view.test => Some(None),
-            account => account.and_then(|account| account.reserve(amount, self.request.now)).map(Some),
-        };
+        let impression = self.impression();
+        let lease = if self.view.test { Some(LeaseId(0)) } else { self.hold(slot, amount, impression) };
         let granted = lease.is_some();
         if let Some(sample) = &mut self.sample {
             sample.reserved(self.snapshot.index.campaign(slot).id, amount, granted);
         }
-        self.granted.extend(lease);
+        self.granted.extend(lease.map(|lease| Granted { impression, lease }));
         granted
+    }
+
+    /// Holds money of the campaign's lease, which is named, until the auction must be over.
+    fn hold(&self, slot: Slot, amount: Nanos, impression: ImpressionId) -> Option<LeaseId> {
+        let now = self.request.now;
+        let lease = self.snapshot.accounts.get(slot.0 as usize)?.reserve(amount, now)?;
+        let deadline = now.plus_seconds(i64::from(self.dialect.auction_window_s));
+        let id = lease.id;
+        self.core.bidder.reservations.hold(impression, lease, amount, deadline).then_some(id)
     }
 
     /// An impression gets a bid.
     pub(super) fn add(&mut self, imp: usize, bid: Bid, evidence: &Evidence<'_>) {
-        let Bid { offer, grounds, reservation } = bid;
-        let impression = self.impression();
-        let lease = self.granted.pop_front().expect("a bid's reservation was granted");
-        let lease_id = lease.as_ref().map_or(LeaseId(0), |lease| lease.id);
-        let deadline = self.request.now.plus_seconds(i64::from(self.dialect.auction_window_s));
-        let bidder = &self.core.bidder;
-        if lease.is_some_and(|lease| !bidder.reservations.hold(impression, lease, reservation.amount(), deadline)) {
-            return self.none(imp, NoBidReason::NoLease);
-        }
+        let Bid { offer, grounds, .. } = bid;
+        let Granted { impression, lease } = self.granted.pop_front().expect("a bid's reservation was granted");
         let campaign = self.snapshot.index.campaign(offer.slot);
         let keep = keep(campaign);
-        let urls = self.urls(imp, &offer, impression, lease_id, keep);
+        let urls = self.urls(imp, &offer, impression, lease, keep);
         if !self.view.test {
             self.tell_caps(&offer, impression, keep);
-            bidder.metrics.segment(SegmentCount::Bids, offer.segment);
+            self.core.bidder.metrics.segment(SegmentCount::Bids, offer.segment);
         }
-        self.record(imp, &offer, &grounds, evidence, impression, lease_id);
+        self.record(imp, &offer, &grounds, evidence, impression, lease);
         if let Some(sample) = &mut self.sample {
             sample.bid(imp, &offer, impression);
         }
@@ -146,8 +150,8 @@ impl<'a> Offers<'a> {
 
     /// The bytes of the answer, if there is any offer.
     pub(super) fn finish(mut self) -> Option<Bytes> {
-        if let Some(sample) = self.sample.take() {
-            let record = sample.finish(self.core, self.view, self.request, self.snapshot);
+        let sample = self.sample.take();
+        if let Some(record) = sample.and_then(|it| it.finish(self.core, self.view, self.request, self.snapshot)) {
             self.core.bidder.events.record(person(self.request), Telemetry::Opportunity(Box::new(record)));
         }
         let first = self.made.first()?;

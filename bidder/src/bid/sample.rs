@@ -18,15 +18,21 @@ pub(super) struct Sample {
     reserves: Vec<wire::ReserveAnswer>,
     decisions: Vec<wire::DecisionMade>,
     ghosts: Vec<wire::DecisionMade>,
+    stopped: Vec<u32>,
 }
 
 impl Sample {
     /// A sample where this request is one of those that are recorded: one in [`Bidder::sampled_one_in`], by person, so
     /// that all requests of a recorded person are there; strangers to us by the request's own seed.
-    pub(super) fn start(bidder: &Bidder, person: Option<PersonKey>, seed: u64) -> Option<Self> {
+    pub(super) fn start(bidder: &Bidder, person: Option<PersonKey>, seed: u64, snapshot: &Snapshot) -> Option<Self> {
         let place = person.map_or(seed, |person| xxh3_64(&person.0));
         let chosen = place.is_multiple_of(u64::from(bidder.sampled_one_in.max(1)));
-        chosen.then(|| Self { reserves: Vec::new(), decisions: Vec::new(), ghosts: Vec::new() })
+        chosen.then(|| Self {
+            reserves: Vec::new(),
+            decisions: Vec::new(),
+            ghosts: Vec::new(),
+            stopped: stopped(snapshot),
+        })
     }
 
     pub(super) fn reserved(&mut self, campaign: CampaignId, amount: Nanos, granted: bool) {
@@ -50,16 +56,15 @@ impl Sample {
         self.decisions.push(decision);
     }
 
+    /// The record; none where a campaign was stopped meanwhile, since nobody could tell which of the two it was decided by.
     pub(super) fn finish(
         self,
         core: &Core,
         view: &BidRequest<'_>,
         request: &decide::BidRequest<'_>,
         snapshot: &Snapshot,
-    ) -> wire::OpportunityRecord {
-        let campaigns = snapshot.index.campaigns().iter().enumerate();
-        let stopped = campaigns.filter(|(slot, _)| snapshot.is_stopped(Slot(*slot as u32)));
-        wire::OpportunityRecord {
+    ) -> Option<wire::OpportunityRecord> {
+        (self.stopped == stopped(snapshot)).then(|| wire::OpportunityRecord {
             request_id: view.id.text.to_owned(),
             node: core.bidder.node.0,
             sampled_one_in: core.bidder.sampled_one_in,
@@ -68,8 +73,13 @@ impl Sample {
             reserves: self.reserves,
             decisions: self.decisions,
             ghosts: self.ghosts,
-            stopped_campaigns: stopped.map(|(_, campaign)| campaign.id.0).collect(),
+            stopped_campaigns: self.stopped,
             ..opportunity::record(request, view.imps.iter().map(|imp| imp.id.text), &snapshot.index)
-        }
+        })
     }
+}
+
+fn stopped(snapshot: &Snapshot) -> Vec<u32> {
+    let campaigns = snapshot.index.campaigns().iter().enumerate();
+    campaigns.filter(|(slot, _)| snapshot.is_stopped(Slot(*slot as u32))).map(|(_, campaign)| campaign.id.0).collect()
 }

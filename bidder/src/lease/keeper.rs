@@ -11,14 +11,17 @@ use decision::time::Micros;
 use proto::wire::lease_record::Event;
 use proto::wire::{LeaseAsk, LeaseGrant, LeaseRecord, LeaseRefusal, LeaseReturn, LeaseSettled};
 
+use super::shortage::{Answer, Shortage};
 use super::{Account, Lease, Reservations};
-use crate::limits::{LEASE_ASK_AGAIN_S, LEASE_REFUSED_AGAIN_S, LEASE_RENEW_S};
+use crate::limits::{LEASE_ASK_AGAIN_S, LEASE_IDLE_S_MAX, LEASE_IDLE_S_MIN, LEASE_REFUSED_AGAIN_S};
 
 /// A campaign that should have money on this node.
 #[derive(Clone, Debug)]
 pub struct Wanted {
     /// Where its money is.
     pub account: Arc<Account>,
+    /// The most that one impression costs: with less it lacks money.
+    pub price_max: Nanos,
     /// The least to ask for.
     pub ask_min: Nanos,
     /// The most to ask for at once: it bounds what a dead node can keep from others.
@@ -30,8 +33,8 @@ pub struct Wanted {
 pub struct KeeperStatus {
     /// Campaigns the ledger has not answered yet.
     pub unanswered: usize,
-    /// Campaigns without money to bid with, and the ledger's reason where it gave one.
-    pub without_lease: Vec<(CampaignId, Option<LeaseRefusal>)>,
+    /// Campaigns with too little money for an impression at their highest price, and why.
+    pub without_lease: Vec<(CampaignId, Shortage)>,
     /// Leases that are not closed yet.
     pub open_leases: usize,
 }
@@ -50,9 +53,50 @@ pub struct Keeper {
 #[derive(Debug)]
 struct Supply {
     account: Arc<Account>,
+    price_max: Nanos,
     ask: Ask,
+    /// How much the last ask was for.
+    asked: Nanos,
     answered: bool,
-    refusal: Option<LeaseRefusal>,
+    /// Before this nothing is asked for unless somebody bids, so that nobody is busy with money that nobody needs.
+    idle_until: Micros,
+    /// How many seconds that is after the next ask.
+    idle_s: i64,
+}
+
+impl Supply {
+    fn new(want: &Wanted, now: Micros) -> Self {
+        let (account, price_max) = (Arc::clone(&want.account), want.price_max);
+        let (ask, asked, answered) = (Ask::NotBefore(now), Nanos::ZERO, false);
+        Self { account, price_max, ask, asked, answered, idle_until: now, idle_s: LEASE_IDLE_S_MIN }
+    }
+
+    /// Whether to ask now: nothing is under way, and the money is short and needed.
+    fn is_due(&self, now: Micros) -> bool {
+        let may = match self.ask {
+            Ask::NotBefore(then) => now >= then,
+            // An ask or its answer may be lost with a node or a stream; a second grant for it only replaces the first.
+            Ask::Sent(then) => now >= then.plus_seconds(LEASE_ASK_AGAIN_S),
+        };
+        let needed = now >= self.idle_until || self.account.wanted.load(Ordering::Relaxed) > 0;
+        may && needed && runs_short(&self.account, now)
+    }
+
+    /// Notes an ask at `now`; how much to ask for.
+    fn send(&mut self, now: Micros, want: &Wanted) -> Nanos {
+        if let Ask::Sent(_) = self.ask {
+            self.account.heard(Answer::None);
+        }
+        self.ask = Ask::Sent(now);
+        let wanted = Nanos::new(self.account.wanted.swap(0, Ordering::Relaxed));
+        if wanted > Nanos::ZERO {
+            self.idle_s = LEASE_IDLE_S_MIN;
+        }
+        self.idle_until = now.plus_seconds(self.idle_s);
+        self.idle_s = (2 * self.idle_s).min(LEASE_IDLE_S_MAX);
+        self.asked = wanted.saturating_add(wanted).max(want.ask_min).min(want.ask_max);
+        self.asked
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,40 +160,31 @@ impl Keeper {
 
     /// How the node is supplied.
     pub fn status(&self, now: Micros) -> KeeperStatus {
-        let without = self.supplies.iter().filter(|(_, supply)| supply.account.available(now) == Nanos::ZERO);
+        let short = |(campaign, supply): (&CampaignId, &Supply)| {
+            Some((*campaign, supply.account.shortage(supply.price_max, now)?))
+        };
         KeeperStatus {
             unanswered: self.supplies.values().filter(|supply| !supply.answered).count(),
-            without_lease: without.map(|(campaign, supply)| (*campaign, supply.refusal)).collect(),
+            without_lease: self.supplies.iter().filter_map(short).collect(),
             open_leases: self.leases.len(),
         }
     }
 
     fn ask(&mut self, now: Micros, want: &Wanted) -> Option<Event> {
-        let supply = self.supplies.entry(want.account.campaign).or_insert_with(|| Supply {
-            account: Arc::clone(&want.account),
-            ask: Ask::NotBefore(now),
-            answered: false,
-            refusal: None,
-        });
+        let campaign = want.account.campaign;
+        let supply = self.supplies.entry(campaign).or_insert_with(|| Supply::new(want, now));
+        supply.price_max = want.price_max;
         if let Some(lease) = supply.account.current.load().as_ref()
             && now >= lease.until
         {
             retire_current(&supply.account, &self.reservations);
         }
-        let may = match supply.ask {
-            Ask::NotBefore(then) => now >= then,
-            // An ask or its answer may be lost with a node or a stream; a second grant for it only replaces the first.
-            Ask::Sent(then) => now >= then.plus_seconds(LEASE_ASK_AGAIN_S),
-        };
-        if !may || !runs_short(&supply.account, now) {
+        if !supply.is_due(now) {
             return None;
         }
         self.asks += 1;
-        supply.ask = Ask::Sent(now);
-        let taken = Nanos::new(supply.account.taken.swap(0, Ordering::Relaxed));
-        let amount = taken.saturating_add(taken).max(want.ask_min).min(want.ask_max);
-        let campaign = want.account.campaign.0;
-        Some(Event::Ask(LeaseAsk { node: self.node.0, campaign, ask: self.asks, amount: amount.get() }))
+        let amount = supply.send(now, want).get();
+        Some(Event::Ask(LeaseAsk { node: self.node.0, campaign: campaign.0, ask: self.asks, amount }))
     }
 
     fn granted(&mut self, grant: &LeaseGrant, now: Micros) {
@@ -157,17 +192,18 @@ impl Keeper {
         if self.leases.contains_key(&id) {
             return;
         }
-        let campaign = CampaignId(grant.campaign);
-        let lease = Arc::new(Lease::new(id, campaign, Nanos::new(grant.amount), Micros(grant.until)));
+        let (campaign, amount) = (CampaignId(grant.campaign), Nanos::new(grant.amount));
+        let lease = Arc::new(Lease::new(id, campaign, amount, now, Micros(grant.until)));
         let supply = self.supplies.get_mut(&campaign);
         if let Some(supply) = supply {
             supply.answered = true;
             if grant.lease == 0 {
-                supply.refusal = LeaseRefusal::try_from(grant.refusal).ok();
+                let refusal = LeaseRefusal::try_from(grant.refusal).unwrap_or(LeaseRefusal::None);
+                supply.account.heard(Answer::Refused(refusal));
                 supply.ask = Ask::NotBefore(now.plus_seconds(LEASE_REFUSED_AGAIN_S));
                 return;
             }
-            supply.refusal = None;
+            supply.account.heard(if amount < supply.asked { Answer::Rest } else { Answer::Whole });
             supply.ask = Ask::NotBefore(now);
             retire_current(&supply.account, &self.reservations);
             supply.account.current.store(Some(Arc::clone(&lease)));
@@ -221,7 +257,7 @@ impl Keeper {
 fn runs_short(account: &Account, now: Micros) -> bool {
     account.current.load().as_ref().is_none_or(|lease| {
         let half = Nanos::new(lease.granted.get() / 2);
-        lease.available() < half || now.plus_seconds(LEASE_RENEW_S) >= lease.until
+        lease.available() < half || now >= lease.renew_at
     })
 }
 

@@ -30,6 +30,16 @@ fn check(script: &str, expected: &str) {
     assert_eq!(node.said.lines().collect::<Vec<_>>(), expected, "{script}");
 }
 
+fn want(account: &Arc<Account>) -> Wanted {
+    let [price_max, ask_min, ask_max] = [50, 100, 500].map(Nanos::new);
+    Wanted { account: Arc::clone(account), price_max, ask_min, ask_max }
+}
+
+fn grant(lease: u64, amount: i64, until: i64) -> LeaseGrant {
+    let refusal = if lease == 0 { LeaseRefusal::DailyBudget } else { LeaseRefusal::None } as i32;
+    LeaseGrant { node: 1, campaign: 1, ask: 0, lease, amount, until, refusal }
+}
+
 fn impression(name: &str) -> ImpressionId {
     ImpressionId([name.as_bytes()[0]; 16])
 }
@@ -43,9 +53,7 @@ impl Node {
             "drop" => self.tick(now, false),
             "grant" => {
                 let (lease, amount, until) = (number(1) as u64, number(2), number(3) * SECOND);
-                let refusal = if lease == 0 { LeaseRefusal::DailyBudget } else { LeaseRefusal::None } as i32;
-                let grant = LeaseGrant { node: 1, campaign: 1, ask: 0, lease, amount, until, refusal };
-                self.take(Event::Grant(grant), now);
+                self.take(Event::Grant(grant(lease, amount, until)), now);
             }
             "bid" => {
                 let amount = Nanos::new(number(2));
@@ -71,6 +79,11 @@ impl Node {
             "available" => {
                 let _ = writeln!(self.said, "available {}", self.account.available(now).get());
             }
+            "short" => {
+                let without = self.keeper.status(now).without_lease;
+                let why = without.first().map_or("of nothing", |(_, shortage)| shortage.label());
+                let _ = writeln!(self.said, "short {why}");
+            }
             other => panic!("no step {other}"),
         }
     }
@@ -80,7 +93,7 @@ impl Node {
     }
 
     fn tick(&mut self, now: Micros, wanted: bool) {
-        let want = Wanted { account: Arc::clone(&self.account), ask_min: Nanos::new(100), ask_max: Nanos::new(500) };
+        let want = want(&self.account);
         for record in self.keeper.tick(now, if wanted { std::slice::from_ref(&want) } else { &[] }) {
             let _ = match record.event {
                 Some(Event::Ask(ask)) => writeln!(self.said, "ask {}", ask.amount),
@@ -197,10 +210,67 @@ fn what_is_bought_fast_is_asked_for_in_larger_amounts_up_to_the_most() {
 }
 
 #[test]
+fn a_bid_that_was_refused_has_money_asked_for() {
+    check(
+        "0 tick\n 0 grant 7 100 1\n 2 tick\n 2 grant 8 100 3\n 3 tick\n 4 bid a 60 60\n 4 tick",
+        "ask 100\n ask 100\n return 100 of 7\n return 100 of 8\n bid a refused\n ask 120",
+    );
+}
+
+#[test]
+fn a_spent_budget_is_told_from_a_silent_ledger() {
+    check("0 tick\n 0 short", "ask 100\n short unanswered");
+    check("0 tick\n 0 grant 0 0 0\n 0 short", "ask 100\n short daily_budget");
+    check("0 tick\n 0 grant 7 100 30\n 0 short", "ask 100\n short of nothing");
+    check("0 tick\n 0 grant 7 30 30\n 0 short", "ask 100\n short budget_rest");
+    check("0 tick\n 0 grant 7 100 1\n 1 short", "ask 100\n short lapsed");
+    check(
+        "0 tick\n 0 grant 7 100 60\n 1 bid a 80 60\n 1 short\n 1 tick\n 1 grant 0 0 0\n 1 short\n 3 bid b 50 60
+         3 tick\n 3 short\n 8 tick\n 8 bid c 50 60\n 8 tick\n 8 short",
+        "ask 100\n bid a on 7\n short used_up\n ask 160\n short daily_budget\n bid b refused
+         ask 100\n short daily_budget\n ask 100\n bid c refused\n short unanswered",
+    );
+}
+
+/// An hour of a node with one campaign, whom the ledger answers at once with leases of `lease_s` seconds; with 0 it lends
+/// nothing, with -1 it is silent. A bid wants money in each second of `bids`. There are at most so many asks and returns.
+fn check_calm(lease_s: i64, bids: std::ops::Range<i64>, most: usize) {
+    let account = Arc::new(Account::new(CampaignId(1)));
+    let mut keeper = Keeper::new(NodeId(1), Arc::default());
+    let mut said = 0;
+    for tick in 0..36_000 {
+        let now = Micros(tick * SECOND / 10);
+        if tick % 10 == 0 && bids.contains(&(tick / 10)) {
+            account.reserve(Nanos::new(1), now);
+        }
+        let records = keeper.tick(now, &[want(&account)]);
+        said += records.len();
+        if lease_s >= 0 && records.iter().any(|record| matches!(record.event, Some(Event::Ask(_)))) {
+            let lease = if lease_s > 0 { said as u64 } else { 0 };
+            let event = Some(Event::Grant(grant(lease, 100, now.plus_seconds(lease_s).0)));
+            keeper.take(&LeaseRecord { at: now.0, event, ..LeaseRecord::default() }, now);
+        }
+    }
+    assert!(said <= most, "{said} records with leases of {lease_s} s and bids in {bids:?}");
+}
+
+#[test]
+fn an_idle_node_is_calm_whatever_the_length_of_leases() {
+    for lease_s in [-1, 0, 1, 2, 4, 5, 6, 8, 12, 20, 30, 60, 3_600, 86_400] {
+        // An ask and a return every twenty seconds, and a few more at the start.
+        let idle = 2 * 3_600 / 20 + 8;
+        check_calm(lease_s, 0..0, idle);
+        // While somebody bids one more for each tick at which the lease may be due; then it is as calm again.
+        check_calm(lease_s, 100..160, idle + 60 * 2 + 8);
+    }
+}
+
+#[test]
 fn money_is_neither_made_nor_lost_by_threads_that_race() {
     let reservations = Reservations::default();
     let account = Account::new(CampaignId(1));
-    let lease = Arc::new(Lease::new(LeaseId(1), CampaignId(1), Nanos::new(1_000), Micros(i64::MAX)));
+    let lease = Lease::new(LeaseId(1), CampaignId(1), Nanos::new(1_000), Micros(0), Micros(i64::MAX));
+    let lease = Arc::new(lease);
     account.current.store(Some(Arc::clone(&lease)));
     std::thread::scope(|scope| {
         for thread in 0..4_u8 {

@@ -79,7 +79,7 @@ impl<H: Handler> Core<H> {
     async fn answer(&self, watch: &Watch, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
         let accepted = Moment::now();
         self.count(Count::Requests);
-        let gzip = accepts_gzip(request.headers());
+        let (gzip, fields) = (accepts_gzip(request.headers()), self.handler.fields(request.uri().path()));
         let mut reply = match self.inbound(watch, request, accepted).await {
             Ok(inbound) => self.handle(inbound).await,
             Err(refusal) => {
@@ -95,7 +95,7 @@ impl<H: Handler> Core<H> {
             None
         };
         watch.answered();
-        Ok(reply.into_response(compressed))
+        Ok(reply.into_response(fields, compressed))
     }
 
     async fn inbound(&self, watch: &Watch, request: Request<Incoming>, accepted: Moment) -> Result<Inbound, Refusal> {

@@ -17,7 +17,7 @@ const GZIP_OVERHEAD: usize = 128;
 
 /// Why a body cannot be inflated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum InflateError {
+pub enum InflateError {
     /// It is not gzip, is cut short, fails its checksum, or has something else behind it.
     NotGzip,
     /// It inflates to more than [`INFLATED_BYTES_MAX`].
@@ -25,7 +25,10 @@ pub(super) enum InflateError {
 }
 
 /// Inflates one or more gzip members. A bomb costs no more than the limit: inflating stops one byte past it.
-pub(super) fn inflate(gzip: &[u8]) -> Result<Bytes, InflateError> {
+///
+/// # Errors
+/// [`InflateError`]
+pub fn inflate(gzip: &[u8]) -> Result<Bytes, InflateError> {
     let mut inflated = Vec::with_capacity((4 * gzip.len()).min(INFLATED_BYTES_MAX + 1));
     let mut limited = MultiGzDecoder::new(gzip).take(INFLATED_BYTES_MAX as u64 + 1);
     limited.read_to_end(&mut inflated).map_err(|_| InflateError::NotGzip)?;

@@ -8,18 +8,21 @@ use memchr::memchr;
 
 const CONTENT_LENGTH: &[u8] = b"content-length:";
 const TRANSFER_ENCODING: &[u8] = b"transfer-encoding:";
-/// How much of a line that came in pieces is kept: a length or a chunk size with room to spare.
+/// How much of a line is looked at, so that it makes no difference in which pieces it came: a length or a chunk size with
+/// room to spare.
 const LINE_BYTES_KEPT: usize = 128;
 
 /// Follows the bytes of one connection.
 #[derive(Debug, Default)]
-pub(super) struct Framing {
+pub struct Framing {
     state: State,
     /// The beginning of a line whose end has not come yet.
     line: Vec<u8>,
     heads: u64,
     length: Option<u64>,
     chunked: bool,
+    /// A length stands too far behind in its line to be read.
+    unread: bool,
     first_ambiguous: Option<u64>,
 }
 
@@ -44,7 +47,7 @@ enum State {
 
 impl Framing {
     /// Takes note of the next `bytes` of the connection.
-    pub(super) fn follow(&mut self, mut bytes: &[u8]) {
+    pub fn follow(&mut self, mut bytes: &[u8]) {
         while let Some(first) = bytes.first() {
             match self.state {
                 State::Lost => return,
@@ -69,18 +72,18 @@ impl Framing {
     }
 
     /// Heads that have ended.
-    pub(super) fn heads(&self) -> u64 {
+    pub fn heads(&self) -> u64 {
         self.heads
     }
 
     /// Whether a head has begun and not ended.
-    pub(super) fn in_head(&self) -> bool {
+    pub fn in_head(&self) -> bool {
         self.state == State::Head
     }
 
-    /// Whether the head with this number (the first is 1) had both `content-length` and `transfer-encoding`.
-    /// Only the first one is remembered: the connection ends with it.
-    pub(super) fn is_ambiguous(&self, head: u64) -> bool {
+    /// Whether the head with this number (the first is 1) had both `content-length` and `transfer-encoding`, or so much
+    /// white space before its length that it was not read. Only the first one is remembered: the connection ends with it.
+    pub fn is_ambiguous(&self, head: u64) -> bool {
         self.first_ambiguous == Some(head)
     }
 
@@ -91,7 +94,7 @@ impl Framing {
 
     fn end_line(&mut self, piece: &[u8]) {
         if self.line.is_empty() {
-            return self.on_line(piece);
+            return self.on_line(&piece[..piece.len().min(LINE_BYTES_KEPT)]);
         }
         self.keep(piece);
         let mut line = std::mem::take(&mut self.line);
@@ -101,18 +104,20 @@ impl Framing {
     }
 
     fn on_line(&mut self, line: &[u8]) {
+        let cut = line.len() == LINE_BYTES_KEPT;
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         match self.state {
             State::Head if line.is_empty() => self.end_head(),
-            State::Head => self.on_field(line),
+            State::Head => self.on_field(line, cut),
             State::ChunkSize => self.state = chunk_size(line).map_or(State::Lost, State::after_size),
             State::Trailers if line.is_empty() => self.state = State::Between,
             _ => {}
         }
     }
 
-    fn on_field(&mut self, line: &[u8]) {
+    fn on_field(&mut self, line: &[u8], cut: bool) {
         if begins_with(line, CONTENT_LENGTH) {
+            self.unread |= cut;
             let length =
                 std::str::from_utf8(&line[CONTENT_LENGTH.len()..]).ok().and_then(|text| text.trim().parse().ok());
             self.length = Some(length.unwrap_or(0));
@@ -124,7 +129,7 @@ impl Framing {
     fn end_head(&mut self) {
         self.heads += 1;
         let (length, chunked) = (self.length.take(), std::mem::take(&mut self.chunked));
-        if chunked && length.is_some() {
+        if std::mem::take(&mut self.unread) || chunked && length.is_some() {
             self.first_ambiguous.get_or_insert(self.heads);
         }
         self.state = match length {
@@ -151,9 +156,12 @@ fn begins_with(line: &[u8], name: &[u8]) -> bool {
     line.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name))
 }
 
-/// The size at the start of a chunk's first line; extensions are passed over.
+/// The size at the start of a chunk's first line; extensions are passed over. None has so many digits that the line is cut.
 fn chunk_size(line: &[u8]) -> Option<u64> {
     let end = line.iter().position(|byte| !byte.is_ascii_hexdigit()).unwrap_or(line.len());
+    if end == LINE_BYTES_KEPT {
+        return None;
+    }
     u64::from_str_radix(std::str::from_utf8(&line[..end]).ok()?, 16).ok()
 }
 

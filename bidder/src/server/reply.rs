@@ -2,8 +2,10 @@
 
 use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_ENCODING, CONTENT_TYPE, LOCATION, VARY};
-use http::{HeaderName, HeaderValue, Response, StatusCode};
+use http::{HeaderValue, Response, StatusCode};
 use http_body_util::Full;
+
+use super::Fields;
 
 /// A handler's answer. `content-length` and `date` are added; `content-encoding` too, where the body was compressed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,8 +16,6 @@ pub struct Reply {
     pub content_type: Option<HeaderValue>,
     /// Where to go instead, for redirects.
     pub location: Option<HeaderValue>,
-    /// Other header fields that this kind of answer always has.
-    pub extra: &'static [(HeaderName, HeaderValue)],
     /// The body.
     pub body: Bytes,
     /// Whether to close the connection after this answer.
@@ -25,7 +25,7 @@ pub struct Reply {
 impl Reply {
     /// An answer without a body.
     pub const fn empty(status: StatusCode) -> Self {
-        Self { status, content_type: None, location: None, extra: &[], body: Bytes::new(), close: false }
+        Self { status, content_type: None, location: None, body: Bytes::new(), close: false }
     }
 
     /// 200 with a body.
@@ -43,8 +43,9 @@ impl Reply {
         Self { close: true, ..Self::empty(status) }
     }
 
-    /// The answer as hyper takes it; `compressed` is the body in gzip, where the client is to get that.
-    pub(super) fn into_response(self, compressed: Option<Bytes>) -> Response<Full<Bytes>> {
+    /// The answer as hyper takes it, with header fields besides its own; `compressed` is the body in gzip, where the client
+    /// is to get that.
+    pub(super) fn into_response(self, fields: Fields, compressed: Option<Bytes>) -> Response<Full<Bytes>> {
         let gzip = compressed.is_some();
         let mut response = Response::new(Full::new(compressed.unwrap_or(self.body)));
         *response.status_mut() = self.status;
@@ -55,7 +56,7 @@ impl Reply {
         if let Some(location) = self.location {
             headers.insert(LOCATION, location);
         }
-        for (name, value) in self.extra {
+        for (name, value) in fields {
             headers.insert(name, value.clone());
         }
         if gzip {

@@ -1,10 +1,14 @@
 //! The bidder from outside.
 
+mod admin;
 mod corpora;
+mod explain;
 mod goldens;
+mod handler;
 mod mutations;
 mod notices;
 mod oracle;
+mod place;
 mod responses;
 mod server_client;
 mod server_drain;

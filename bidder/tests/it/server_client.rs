@@ -6,13 +6,13 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
-use bidder::server::{Handler, Inbound, Readiness, Reply, ServerCounters, serve};
+use bidder::server::{Fields, Handler, Inbound, Readiness, Reply, ServerCounters, serve};
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 use tokio::sync::oneshot;
 
-static EXTRA: [(HeaderName, HeaderValue); 1] =
-    [(HeaderName::from_static("x-openrtb-version"), HeaderValue::from_static("2.6"))];
+static FIELDS: [(HeaderName, HeaderValue); 1] =
+    [(HeaderName::from_static("x-always"), HeaderValue::from_static("there"))];
 
 /// Answers with the body it was sent, or as the path says.
 struct Echo;
@@ -20,7 +20,7 @@ struct Echo;
 impl Handler for Echo {
     async fn handle(&self, request: Inbound) -> Reply {
         assert!(request.accepted.wall.0 > 1_700_000_000_000_000, "microseconds since 1970");
-        let text = |body: Bytes| Reply { extra: &EXTRA, ..Reply::ok(HeaderValue::from_static("text/plain"), body) };
+        let text = |body: Bytes| Reply::ok(HeaderValue::from_static("text/plain"), body);
         match (request.method, request.uri.path()) {
             (Method::POST, "/bid/demo") => text(request.body),
             (Method::POST, "/length") => text(request.body.len().to_string().into()),
@@ -33,6 +33,10 @@ impl Handler for Echo {
             (Method::OPTIONS, _) => Reply::empty(StatusCode::METHOD_NOT_ALLOWED),
             _ => Reply::empty(StatusCode::NOT_FOUND),
         }
+    }
+
+    fn fields(&self, path: &str) -> Fields {
+        if path == "/query" { &[] } else { &FIELDS }
     }
 }
 
@@ -47,6 +51,11 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) fn start(cores: usize) -> Self {
+        Self::with(cores, |_| Echo)
+    }
+
+    /// A server of other handlers.
+    pub(crate) fn with<H: Handler>(cores: usize, make: impl Fn(usize) -> H + Send + Sync + 'static) -> Self {
         let cores = NonZeroUsize::new(cores).expect("at least one core");
         let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
         let address = listener.local_addr().expect("it is bound");
@@ -56,7 +65,7 @@ impl Running {
         let (its_counters, its_readiness) = (Arc::clone(&counters), Arc::clone(&readiness));
         let thread = thread::spawn(move || {
             let shutdown = async { stopped.await.unwrap_or(()) };
-            serve(listener, cores, |_| Echo, its_counters, its_readiness, shutdown)
+            serve(listener, cores, make, its_counters, its_readiness, shutdown)
         });
         Self { address, counters, readiness, stop, thread }
     }

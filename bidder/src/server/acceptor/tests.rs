@@ -133,4 +133,8 @@ impl Handler for Never {
     async fn handle(&self, _: crate::server::Inbound) -> crate::server::Reply {
         unreachable!("it is never built")
     }
+
+    fn fields(&self, _: &str) -> crate::server::Fields {
+        unreachable!("it is never built")
+    }
 }

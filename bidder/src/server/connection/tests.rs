@@ -28,6 +28,10 @@ impl Handler for Echo {
         };
         Reply::ok(HeaderValue::from_static("text/plain"), body)
     }
+
+    fn fields(&self, _: &str) -> crate::server::Fields {
+        &[]
+    }
 }
 
 /// A client of one connection.

@@ -50,6 +50,24 @@ fn both_lengths_are_seen_in_any_order_and_case_however_long_the_line() {
     }
 }
 
+#[test]
+fn what_is_too_long_to_be_read_is_refused_in_whatever_pieces_it_comes() {
+    let (spaces, zeros) = (" ".repeat(2 * LINE_BYTES_KEPT), "0".repeat(2 * LINE_BYTES_KEPT));
+    let chunked = "POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n";
+    for (wire, heads, ambiguous) in [
+        (format!("POST / HTTP/1.1\r\ncontent-length:{spaces}9\r\n\r\n\r\nG\r\n\r\n\r\n"), 2, true),
+        (format!("POST / HTTP/1.1\r\nx:{spaces}9\r\n\r\nG / HTTP/1.1\r\n\r\n"), 2, false),
+        (format!("{chunked}{zeros}1\r\nx\r\n0\r\n\r\nG\r\n\r\n"), 1, false),
+        (format!("{chunked}1;{zeros}\r\nx\r\n0\r\n\r\nG\r\n\r\n"), 2, false),
+    ] {
+        for piece in [1, 7, LINE_BYTES_KEPT, wire.len()] {
+            let mut framing = Framing::default();
+            wire.as_bytes().chunks(piece).for_each(|bytes| framing.follow(bytes));
+            assert_eq!((framing.heads(), framing.is_ambiguous(1)), (heads, ambiguous), "{wire:?} by {piece}");
+        }
+    }
+}
+
 /// A request as text, with the place of its first byte and of the end of its head.
 fn request() -> impl Strategy<Value = (Vec<u8>, usize, usize)> {
     let body = proptest::collection::vec(prop_oneof![Just(b'\r'), Just(b'\n'), any::<u8>()], 0..40);
