@@ -10,10 +10,14 @@ run:
 # Formatting, lints, documentation, dependencies.
 check: fmt clippy doc deny
 
+# The test whose output is to be seen: how many random requests were bid on, and why the others were not.
+ORACLE = decisions_are_those_of_the_oracle
+
 # What must pass before anything lands: formatting, lints, every test.
 test: fmt clippy
 	@test -d ../shared/data || echo "notice: tests on real-world data are left out, since ../shared/data is not there"
-	$(CARGO) test --release --workspace --quiet
+	$(CARGO) test --release -p decision --test it --quiet $(ORACLE) -- --nocapture
+	$(CARGO) test --release --workspace --quiet -- --skip $(ORACLE)
 
 fmt:
 	$(CARGO) fmt --all --check

@@ -16,9 +16,11 @@ use ledger::LedgerHandle;
 use segment_store::{IdHasher, LocalProfiles, Profiles};
 use tokio::sync::{mpsc, watch};
 
+use crate::admin;
 use crate::config::Config;
 use crate::secrets;
-use crate::summary::{self, Demonstration};
+use crate::signal::told_to_end;
+use crate::summary::{Demonstration, Tally};
 
 /// Seconds between two looks for memberships that have ended.
 const SWEEP_S: u64 = 60;
@@ -27,8 +29,8 @@ const SWEEP_S: u64 = 60;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Roles {
     bidder: bool,
-    ledger: bool,
-    segments: bool,
+    pub(crate) ledger: bool,
+    pub(crate) segments: bool,
     campaigns: bool,
     traffic: bool,
     name: &'static str,
@@ -71,15 +73,15 @@ pub(crate) fn clock() -> Micros {
 ///
 /// # Errors
 /// Why it could not start, or had to end.
-pub(crate) fn run(config: Config, roles: Roles) -> Result<(), String> {
+pub(crate) fn run(mut config: Config, roles: Roles) -> Result<(), String> {
     let said = |problem: &dyn std::fmt::Display| problem.to_string();
     std::fs::create_dir_all(&config.data_dir).map_err(|problem| format!("{}: {problem}", config.data_dir.display()))?;
     let secrets = secrets::in_force(&config.secrets, &config.data_dir)?;
     let log = EventLog::from(LocalLog::open(config.events.clone()).map_err(|problem| said(&problem))?);
     let profiles = open_profiles(&config.data_dir)?;
     // Only now: whoever connects earlier is refused at once, instead of waiting for what is being opened.
-    let bid = roles.bidder.then(|| listen(config.bid.listen, "bid.listen")).transpose()?;
-    let admin = listen(config.admin_listen, "admin.listen")?;
+    let bid = roles.bidder.then(|| listen(&mut config.bid.listen, "bid.listen")).transpose()?;
+    let admin = listen(&mut config.admin_listen, "admin.listen")?;
     let (stop, shutdown) = watch::channel(false);
     let (failed, failures) = mpsc::unbounded_channel();
     let hasher = IdHasher::new(secrets.id_key);
@@ -98,8 +100,12 @@ pub(crate) fn run(config: Config, roles: Roles) -> Result<(), String> {
     ended
 }
 
-fn listen(address: SocketAddr, setting: &str) -> Result<TcpListener, String> {
-    TcpListener::bind(address).map_err(|problem| format!("{setting} {address}: {problem}"))
+/// Listens at `address`, and leaves there the real one: port 0 asks for any that is free.
+fn listen(address: &mut SocketAddr, setting: &str) -> Result<TcpListener, String> {
+    let at = |problem: std::io::Error| format!("{setting} {address}: {problem}");
+    let listener = TcpListener::bind(*address).map_err(at)?;
+    *address = listener.local_addr().map_err(at)?;
+    Ok(listener)
 }
 
 fn open_profiles(data_dir: &Path) -> Result<Profiles, String> {
@@ -116,21 +122,25 @@ async fn serve(
     stop: watch::Sender<bool>,
     mut failures: mpsc::UnboundedReceiver<String>,
 ) -> Result<(), String> {
+    // Before anything is started: what happens from now on is what this process tells of.
+    let tally = roles.campaigns.then(|| Tally::new(&shared.log));
     let (end_ledger, ledger_end) = watch::channel(false);
     let control = roles.campaigns.then(|| open_campaigns(&shared.log)).transpose()?;
     let ledger = roles.ledger.then(|| start_ledger(shared, ledger_end)).transpose()?;
     let bidder = bid.map(|listener| start_bidder(shared, secrets, listener)).transpose()?;
     let names = segment_names(shared, bidder.as_ref());
-    let routes = routes(shared, roles, control.as_ref(), bidder.as_ref(), &names);
-    let admin = serve_admin(admin, routes)?;
+    let routes = admin::routes(shared, roles, control.as_ref(), bidder.as_ref(), &names);
+    let admin = admin::serve(admin, routes)?;
     let sweeper = roles.segments.then(|| tokio::spawn(sweep(shared.profiles.clone())));
-    let summary = match (&bidder, roles.campaigns) {
-        (Some(bidder), true) => {
-            let demonstration = Demonstration::new(shared, bidder, roles.traffic);
+    let summary = match (&bidder, tally) {
+        (Some(bidder), Some(tally)) => {
+            let demonstration = Demonstration::new(shared, bidder, roles.traffic, tally);
             Some(tokio::spawn(demonstration.run(shared.shutdown.clone(), shared.failed.clone())))
         }
-        _ => {
-            eprintln!("vernier {}: admin on http://{}", roles.name, shared.config.admin_listen);
+        (bidder, _) => {
+            let bid =
+                bidder.as_ref().map_or_else(String::new, |_| format!("http://{}/bid/, ", shared.config.bid.listen));
+            eprintln!("vernier {}: {bid}admin on http://{}", roles.name, shared.config.admin_listen);
             None
         }
     };
@@ -143,20 +153,31 @@ async fn serve(
         Some(bidder) => bidder.finished().await.map_err(|problem| problem.to_string()),
         None => Ok(()),
     };
-    if let Some(summary) = summary {
-        summary.await.map_err(|problem| problem.to_string())?;
-    }
+    let tally = match summary {
+        Some(summary) => Some(summary.await.map_err(|problem| problem.to_string())?),
+        None => None,
+    };
     sweeper.inspect(tokio::task::JoinHandle::abort);
     end_ledger.send_replace(true);
     if let Some(ledger) = ledger {
         let joined = tokio::task::spawn_blocking(move || ledger.join()).await.map_err(|problem| problem.to_string())?;
         joined.map_err(|_| "the ledger panicked".to_owned())?;
     }
-    if roles.bidder && roles.campaigns {
-        summary::last(&shared.books.books(clock()));
+    if let Some((bidder, mut tally)) = tally {
+        tally.last(&bidder, &shared.books.books(clock()));
     }
     admin.abort();
-    failure.map_or(drained, Err)
+    failure.map_or(drained, |failure| Err(cause(failure, &shared.log)))
+}
+
+/// What a failure comes from: a log that failed is met in many places, each of which tells of it in its own words.
+fn cause(failure: String, log: &EventLog) -> String {
+    log.health().err().map_or(failure, |failed| {
+        format!(
+            "the log failed: {failed}\nwhat was acknowledged is on disk; mend what failed (free the disk where it is full) \
+             and start again"
+        )
+    })
 }
 
 fn open_campaigns(log: &EventLog) -> Result<ControlPlane, String> {
@@ -219,56 +240,6 @@ fn segment_names(shared: &Shared, bidder: Option<&Running>) -> Campaigns {
     campaigns
 }
 
-fn routes(
-    shared: &Shared,
-    roles: Roles,
-    control: Option<&ControlPlane>,
-    bidder: Option<&Running>,
-    names: &Campaigns,
-) -> axum::Router {
-    let mut routes = match bidder {
-        Some(running) => bidder::admin::routes(running.admin.clone()),
-        None => alone(shared, roles),
-    };
-    if roles.segments {
-        let names = names.clone();
-        routes = routes.merge(segment_store::admin::router(segment_store::admin::Admin {
-            profiles: shared.profiles.clone(),
-            hasher: shared.hasher,
-            segments: Arc::new(move |name: &str| names.load().segment_named(name)),
-            clock: Arc::new(clock),
-        }));
-    }
-    if let Some(control) = control {
-        routes = routes.merge(control_plane::admin::routes(control.clone()));
-    }
-    routes
-}
-
-/// Health of a role that has no bidder beside it.
-fn alone(shared: &Shared, roles: Roles) -> axum::Router {
-    let (log, books) = (shared.log.clone(), shared.books.clone());
-    let ready = async move || {
-        let ready = log.health().is_ok() && (!roles.ledger || books.caught_up());
-        let status = if ready { axum::http::StatusCode::OK } else { axum::http::StatusCode::SERVICE_UNAVAILABLE };
-        (status, axum::Json(serde_json::json!({ "ready": ready })))
-    };
-    axum::Router::new()
-        .route("/healthz", axum::routing::get(async || "ok\n"))
-        .route("/readyz", axum::routing::get(ready))
-}
-
-/// Health and metrics are answered through the drain; the task ends with the process.
-fn serve_admin(listener: TcpListener, routes: axum::Router) -> Result<tokio::task::JoinHandle<()>, String> {
-    listener.set_nonblocking(true).map_err(|problem| problem.to_string())?;
-    let listener = tokio::net::TcpListener::from_std(listener).map_err(|problem| problem.to_string())?;
-    Ok(tokio::spawn(async move {
-        if let Err(problem) = axum::serve(listener, routes).await {
-            tracing::error!(%problem, "the admin port failed");
-        }
-    }))
-}
-
 async fn sweep(profiles: Profiles) {
     let mut every = tokio::time::interval(Duration::from_secs(SWEEP_S));
     loop {
@@ -277,26 +248,4 @@ async fn sweep(profiles: Profiles) {
         let swept = tokio::task::spawn_blocking(move || profiles.sweep(clock())).await;
         tracing::debug!(?swept, "memberships swept");
     }
-}
-
-/// Waits for an interrupt or a termination. A second one ends the process at once.
-async fn told_to_end() {
-    let mut terminate = match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-        Ok(terminate) => terminate,
-        Err(problem) => {
-            tracing::error!(%problem, "termination cannot be listened for");
-            return;
-        }
-    };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        _ = terminate.recv() => {}
-    }
-    tokio::spawn(async move {
-        tokio::select! {
-            _ = tokio::signal::ctrl_c() => {}
-            _ = terminate.recv() => {}
-        }
-        std::process::exit(130);
-    });
 }

@@ -8,7 +8,9 @@ use hyper_util::rt::TokioIo;
 use serde::de::DeserializeOwned;
 use tokio::net::TcpStream;
 
-use crate::cli::AdminAddress;
+/// Address and port of an admin port.
+#[derive(Debug)]
+pub(crate) struct AdminAddress(pub(crate) String);
 
 /// Sends one request and returns the answer as it begins, so that a long one can be read while it is written.
 ///
@@ -23,7 +25,7 @@ pub(crate) async fn send<B>(
 where
     B: Body<Data: Send, Error: std::error::Error + Send + Sync> + Send + 'static,
 {
-    let address = admin.address.trim_start_matches("http://").trim_end_matches('/');
+    let address = admin.0.trim_start_matches("http://").trim_end_matches('/');
     let hint = "is vernier running, and is that its admin port?";
     let nothing = |problem: &dyn std::fmt::Display| format!("cannot reach http://{address}: {problem}; {hint}");
     let stream = TcpStream::connect(address).await.map_err(|problem| nothing(&problem))?;
@@ -66,11 +68,14 @@ pub(crate) fn read<T: DeserializeOwned>(status: StatusCode, body: &[u8]) -> Resu
     serde_json::from_slice(body).map_err(|_| format!("answered {status}: {}", String::from_utf8_lossy(body)))
 }
 
-/// Runs one conversation.
+/// Runs one conversation. What still reads a file when it ends is not waited for.
 ///
 /// # Errors
 /// Where no runtime can be made, or as the conversation says.
 pub(crate) fn block_on<T>(conversation: impl Future<Output = Result<T, String>>) -> Result<T, String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.map_err(|problem| problem.to_string())?.block_on(conversation)
+    let runtime = runtime.map_err(|problem| problem.to_string())?;
+    let ended = runtime.block_on(conversation);
+    runtime.shutdown_background();
+    ended
 }

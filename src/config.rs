@@ -1,22 +1,23 @@
 //! The configuration: one file, the environment over it, every mistake reported at once.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
-use bidder::exchange::dialect::{Auction, Billable, Dialect, Version};
+use bidder::exchange::dialect::Dialect;
 use bidder::exchange::response::is_plain_url;
-use decision::ids::{Currency, ExchangeName};
+use decision::ids::Currency;
 use decision::money::{Nanos, Rate, Rates};
 use event_log::LocalOptions;
 use ledger::LedgerPolicy;
 
+mod exchange;
 mod reader;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use reader::Problem;
-use reader::{Reader, number, one_of, truth};
+use reader::{Reader, number};
 
 /// Everything that can be set, checked.
 #[derive(Debug)]
@@ -74,6 +75,11 @@ pub(crate) struct Traffic {
     pub(crate) seed: u64,
 }
 
+/// Where data is kept unless the configuration says otherwise.
+pub(crate) const DATA_DIR: &str = "vernier-data";
+/// Where the admin port is unless the configuration says otherwise.
+pub(crate) const ADMIN_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8081);
+
 /// What `vernier up` runs with where no file is named: one exchange, `demo`, whose user ids are ours.
 const DEMO: &str = "[[exchange]]\nname = \"demo\"\nuser_ids = \"ours\"\n";
 
@@ -106,26 +112,43 @@ pub(crate) fn parse(
 ) -> Result<Config, Vec<Problem>> {
     let mut reader = Reader::new(name, text, environment);
     let r = &mut reader;
-    let data_dir = r.get("data.dir", PathBuf::from("vernier-data"), |text| Ok(PathBuf::from(text)));
+    let data_dir = r.get("data.dir", PathBuf::from(DATA_DIR), |text| match text {
+        "" => Err("must name a directory".to_owned()),
+        named => Ok(PathBuf::from(named)),
+    });
     let config = Config {
         events: events(r, &data_dir),
         data_dir,
         bid: bid(r),
-        admin_listen: r.get("admin.listen", SocketAddr::from(([127, 0, 0, 1], 8081)), address),
+        admin_listen: r.get("admin.listen", ADMIN_LISTEN, address),
         secrets: secrets(r),
         rates: rates(r),
         ledger: ledger(r),
-        exchanges: exchanges(r),
+        exchanges: exchange::all(r),
         traffic: traffic(r),
     };
+    addresses(r, &config);
     let windows = |d: &Dialect| d.auction_window_s.saturating_add(d.billing_window_s);
     let longest = config.exchanges.iter().map(windows).max().unwrap_or(0);
     if longest > config.ledger.billing_window_s {
-        reader
-            .refuse("ledger.billing_window_s", "must be at least every exchange's auction and billing window together");
+        r.refuse("ledger.billing_window_s", "must be at least every exchange's auction and billing window together");
     }
     let problems = reader.finish();
     if problems.is_empty() { Ok(config) } else { Err(problems) }
+}
+
+/// Addresses that cannot be used together.
+fn addresses(r: &mut Reader, config: &Config) {
+    let (bid, admin) = (config.bid.listen, config.admin_listen);
+    let any = |address: SocketAddr| address.ip().is_unspecified();
+    let same_port = bid.port() == admin.port() && bid.port() != 0;
+    let right = r.is_right("bid.listen") && r.is_right("admin.listen");
+    if right && same_port && (bid.ip() == admin.ip() || any(bid) || any(admin)) {
+        r.refuse_together(&["admin.listen", "bid.listen"], "bid.listen and admin.listen must have a port each");
+    }
+    if any(bid) && !r.is_given("bid.public_url") {
+        r.refuse("bid.listen", "is every address of the machine, so bid.public_url must say where exchanges reach it");
+    }
 }
 
 fn events(r: &mut Reader, data_dir: &Path) -> LocalOptions {
@@ -143,14 +166,19 @@ fn bid(r: &mut Reader) -> Bid {
     let cores = r.get("bid.cores", all.get() as u64, number(1, 1_024));
     Bid {
         listen: r.get("bid.listen", SocketAddr::from(([127, 0, 0, 1], 8080)), address),
-        public_url: r.find("bid.public_url", |text| {
-            let plain = is_plain_url(text) && !text.ends_with('/');
-            let said = "must be an http or https URL without a final slash, query or characters that need escaping";
-            plain.then(|| text.to_owned()).ok_or_else(|| said.to_owned())
-        }),
+        public_url: r.find("bid.public_url", public_url),
         cores: NonZeroUsize::new(cores as usize).unwrap_or(NonZeroUsize::MIN),
         sampled_one_in: r.get("bid.sampled_one_in", 100, number(1, u64::from(u32::MAX))) as u32,
     }
+}
+
+/// What paths of ours can be put behind.
+fn public_url(text: &str) -> Result<String, String> {
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")).unwrap_or_default();
+    let host = rest.starts_with(|first: char| first.is_ascii_alphanumeric() || first == '[');
+    let bare = is_plain_url(text) && !text.ends_with('/') && !text.contains(['?', '#']);
+    let said = "must be an http or https URL without a final slash, query, fragment or characters that need escaping";
+    if host && bare { Ok(text.to_owned()) } else { Err(said.to_owned()) }
 }
 
 fn secrets(r: &mut Reader) -> Secrets {
@@ -205,66 +233,6 @@ fn ledger(r: &mut Reader) -> LedgerPolicy {
         billing_window_s: seconds(r, "ledger.billing_window_s", default.billing_window_s),
         memory_margin_s: seconds(r, "ledger.memory_margin_s", default.memory_margin_s),
     }
-}
-
-fn exchanges(r: &mut Reader) -> Vec<Dialect> {
-    let mut exchanges: Vec<Dialect> = Vec::new();
-    for at in 0..r.tables("exchange") {
-        let name_key = format!("exchange[{at}].name");
-        let name = r.find(&name_key, |text| {
-            let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-            let name = ExchangeName::new(text).filter(|_| text.bytes().all(plain));
-            name.ok_or_else(|| "must be 1 to 16 of a-z, 0-9 and -".to_owned())
-        });
-        let stand_in = || ExchangeName::new("unnamed").expect("short and plain");
-        let exchange = exchange(r, at, name.unwrap_or_else(stand_in));
-        let Some(name) = name else {
-            r.refuse(&name_key, "an exchange needs a name");
-            continue;
-        };
-        for problem in exchange.problems() {
-            r.refuse(&name_key, problem);
-        }
-        if exchanges.iter().any(|other| other.name == name) {
-            r.refuse(&name_key, "there is another exchange of this name");
-        }
-        exchanges.push(exchange);
-    }
-    if exchanges.is_empty() {
-        r.refuse("exchange", "there must be at least one [[exchange]]");
-    }
-    exchanges
-}
-
-fn exchange(r: &mut Reader, at: usize, name: ExchangeName) -> Dialect {
-    let mut dialect = Dialect::new(name);
-    let key = |setting: &str| format!("exchange[{at}].{setting}");
-    let text = |text: &str| Ok(text.to_owned());
-    let seconds = |r: &mut Reader, setting: &str, value: &mut u32, max: u64| {
-        *value = r.get(&key(setting), u64::from(*value), number(1, max)) as u32;
-    };
-    seconds(r, "auction_window_s", &mut dialect.auction_window_s, 3_600);
-    seconds(r, "billing_window_s", &mut dialect.billing_window_s, 3_600);
-    seconds(r, "tmax_default_ms", &mut dialect.tmax_default_ms, 10_000);
-    dialect.network_allowance_ms =
-        r.get(&key("network_allowance_ms"), u64::from(dialect.network_allowance_ms), number(0, 10_000)) as u32;
-    dialect.seat = r.get(&key("seat"), dialect.seat, text);
-    dialect.version =
-        r.get(&key("openrtb"), dialect.version, one_of(&[("2.5", Version::V2_5), ("2.6", Version::V2_6)]));
-    let auctions = one_of(&[("first", Auction::First), ("second", Auction::Second), ("other", Auction::Other)]);
-    dialect.auction = r.get(&key("auction"), dialect.auction, auctions);
-    dialect.user_ids_ours =
-        r.get(&key("user_ids"), dialect.user_ids_ours, one_of(&[("ours", true), ("theirs", false)]));
-    let billable = one_of(&[("burl", Billable::Billing), ("view", Billable::View), ("nurl", Billable::Win)]);
-    dialect.billable = r.get(&key("billable"), dialect.billable, billable);
-    dialect.notices.win = r.get(&key("sends_nurl"), dialect.notices.win, truth);
-    dialect.notices.billing = r.get(&key("sends_burl"), dialect.notices.billing, truth);
-    dialect.notices.loss = r.get(&key("sends_lurl"), dialect.notices.loss, truth);
-    dialect.secure_required = r.get(&key("secure_required"), dialect.secure_required, truth);
-    dialect.macros.price = r.get(&key("macro_price"), dialect.macros.price, text);
-    dialect.macros.loss = r.get(&key("macro_loss"), dialect.macros.loss, text);
-    dialect.macros.min_to_win = r.get(&key("macro_min_to_win"), dialect.macros.min_to_win, text);
-    dialect
 }
 
 fn traffic(r: &mut Reader) -> Traffic {

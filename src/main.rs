@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+mod admin;
 mod app;
 mod cli;
 mod client;
@@ -11,6 +12,7 @@ mod command;
 mod config;
 mod sample;
 mod secrets;
+mod signal;
 mod summary;
 
 #[global_allocator]

@@ -7,7 +7,7 @@ use decision::ids::{PersonKey, SegmentId};
 use decision::outcome::Arm;
 use decision::profile::Membership;
 use decision::time::Micros;
-use segment_store::{IdHasher, Join, Profiles};
+use segment_store::{IdHasher, Join, Profiles, stranger};
 
 /// How many visitors there are to try the bidder with by hand: more than their frequency caps can wear out.
 pub(crate) const VISITORS: u32 = 32_768;
@@ -53,9 +53,13 @@ pub(crate) async fn join(
 ) -> Result<(), String> {
     let segments: Vec<SegmentId> = SEGMENTS.iter().filter_map(|name| snapshot.segment_named(name)).collect();
     let Some(first) = segments.first() else { return Ok(()) };
-    let everyone = (0..people)
-        .map(|number| (person_id(number), None, segments_of(number, &segments)))
-        .chain((0..VISITORS).map(|number| (visitor_id(number), Some(treated(snapshot, number)), vec![*first])));
+    let everyone = (0..people).map(|number| (person_id(number), None, segments_of(number, &segments))).chain(
+        (0..VISITORS).map(|number| {
+            let id = visitor_id(number);
+            let person = treated(snapshot, hasher, &id);
+            (id, Some(person), vec![*first])
+        }),
+    );
     let everyone: Vec<_> = everyone.filter(|(.., segments)| !segments.is_empty()).collect();
     for batch in everyone.chunks(BATCH) {
         let until = now.seconds() + LIFE_S;
@@ -90,9 +94,13 @@ fn segments_of(number: u32, segments: &[SegmentId]) -> Vec<SegmentId> {
     found
 }
 
-/// A person key that no experiment of the campaigns in force holds out.
-fn treated(snapshot: &Snapshot, visitor: u32) -> PersonKey {
-    let key = |round: u64| PersonKey((u128::from(visitor) << 64 | u128::from(round + 1)).to_be_bytes());
+/// A person key that no experiment of the campaigns in force holds out: derived from the person's hashed id as any
+/// stranger's is, or from another hash of the secret key where that one is held out.
+fn treated(snapshot: &Snapshot, hasher: &IdHasher, id: &str) -> PersonKey {
+    let key = |round: u32| match round {
+        0 => stranger(hasher.hash(&[id])),
+        round => stranger(hasher.hash(&[id, "/", &round.to_string()])),
+    };
     let held_out = |person: PersonKey| {
         let campaigns = snapshot.index.campaigns().iter();
         campaigns.into_iter().any(|campaign| arm(campaign.experiment.as_ref(), Some(person)) == Arm::HeldOut)

@@ -29,8 +29,17 @@ pub(crate) struct Plan {
 /// # Errors
 /// Every problem of every file; nothing is to be published then.
 pub(crate) fn plan(registry: &Registry, files: &[SourceFile], at: Micros, by: &str) -> Result<Plan, Vec<Problem>> {
-    let problems = Problems::default();
-    let mut names = Names::of(registry);
+    plan_with(Names::of(registry), files, at, by)
+}
+
+/// [`plan`] with these names from elsewhere.
+pub(crate) fn plan_with(
+    mut names: Names<'_>,
+    files: &[SourceFile],
+    at: Micros,
+    by: &str,
+) -> Result<Plan, Vec<Problem>> {
+    let (problems, registry) = (Problems::default(), names.registry);
     let documents = read_files(files, &mut names, &problems);
     let declared = declare(files, &documents, &mut names, &problems);
     let mut draft = Draft { registry, at, by, problems: &problems, changes: Vec::new(), records: Vec::new() };
@@ -38,7 +47,8 @@ pub(crate) fn plan(registry: &Registry, files: &[SourceFile], at: Micros, by: &s
         let advertiser = read::advertiser(at, *number, name);
         draft.keep_currency(at, advertiser.as_ref());
         draft.advertiser(at.place(), advertiser.as_ref());
-        names.advertisers.insert((*name).to_owned(), advertiser);
+        // Of two declarations the first one holds, as its number does: nothing is to follow from the second.
+        names.advertisers.entry((*name).to_owned()).or_insert(advertiser);
     }
     for Declared { number, name, at, .. } in of_kind(&declared, Kind::Segment) {
         draft.segment(at.place(), read::segment(at, *number, name));

@@ -1,6 +1,6 @@
 //! What others may know of the books: copies, made when asked for.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use decision::ids::{AdvertiserId, CampaignId, Currency};
@@ -58,6 +58,8 @@ pub struct LedgerHandle(Arc<Shared>);
 struct Shared {
     ledger: Mutex<Option<Ledger>>,
     caught_up: AtomicBool,
+    /// Behind what was taken in of each stream that is read.
+    taken_in: [AtomicU64; 3],
 }
 
 impl LedgerHandle {
@@ -69,6 +71,14 @@ impl LedgerHandle {
     /// A look at the books on the UTC day of `now`. Empty until they are rebuilt.
     pub fn books(&self, now: Micros) -> Books {
         self.lock().as_ref().map(|ledger| ledger.books(now)).unwrap_or_default()
+    }
+
+    pub(crate) fn set_taken_in(&self, offsets: [u64; 3]) {
+        self.0.taken_in.iter().zip(offsets).for_each(|(shared, offset)| shared.store(offset, Ordering::Relaxed));
+    }
+
+    pub(crate) fn taken_in(&self) -> [u64; 3] {
+        self.0.taken_in.each_ref().map(|offset| offset.load(Ordering::Relaxed))
     }
 
     pub(crate) fn set_caught_up(&self) {

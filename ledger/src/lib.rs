@@ -15,5 +15,5 @@ mod tally;
 
 pub use books::{Books, CampaignBooks, LedgerHandle};
 pub use ledger::{Effects, JournalError, Ledger, LedgerPolicy, Sums};
-pub use serve::{ServeError, serve};
+pub use serve::{Figures, ServeError, serve};
 pub use tally::{Charge, Oddity, Tally};

@@ -14,9 +14,12 @@ use crate::ledger::{Effects, JournalError, LedgerPolicy};
 use crate::limits::TICK_S;
 use inputs::Inputs;
 
+mod figures;
 mod inputs;
 mod publish;
 mod rebuild;
+
+pub use figures::Figures;
 
 /// The one shard there is.
 const SHARD: ShardId = ShardId(0);
@@ -84,6 +87,7 @@ pub async fn serve(
     let epoch = ledger.epoch() + 1;
     let mut inputs = Inputs::behind(&log, &ledger);
     *handle.lock() = Some(ledger);
+    handle.set_taken_in(inputs.offsets());
     let mut service = Service { log, clock, handle, epoch, next_tick: Micros(i64::MIN) };
     // The first entry of every run: it makes the epoch and the policy of the run part of the fold.
     let now = (service.clock)();
@@ -141,6 +145,7 @@ impl<C: Fn() -> Micros> Service<C> {
         if !batch.is_empty() {
             self.journal(batch, now).await?;
         }
+        self.handle.set_taken_in(inputs.offsets());
         if caught_up {
             self.handle.set_caught_up();
         }

@@ -5,6 +5,8 @@
 //! skipped, so an import that was cut off goes on when the same file is sent again from the line after the last
 //! progress. A client has to read the answers while it sends: they wait for it, and so does the import.
 
+mod figures;
+
 use std::convert::Infallible;
 use std::fmt;
 use std::sync::Arc;
@@ -24,6 +26,8 @@ use crate::import::{Imported, Lines, Numbered, SegmentNames, parse};
 use crate::limits::{IMPORT_ANSWERS_QUEUED_MAX, IMPORT_BATCH_LINES};
 use crate::profiles::{Join, Profiles, StoreError};
 
+pub use figures::{Figures, Imports};
+
 /// What the routes work with.
 #[derive(Clone)]
 pub struct Admin {
@@ -35,6 +39,15 @@ pub struct Admin {
     pub segments: Arc<SegmentNames>,
     /// Tells the time.
     pub clock: Arc<dyn Fn() -> Micros + Send + Sync>,
+    /// What is counted.
+    pub imports: Arc<Imports>,
+}
+
+impl Admin {
+    /// What Prometheus reads of the store and its imports.
+    pub fn figures(&self) -> Figures {
+        Figures { profiles: self.profiles.clone(), imports: Arc::clone(&self.imports) }
+    }
 }
 
 impl fmt::Debug for Admin {
@@ -186,7 +199,10 @@ impl Import {
         let results = self.admin.profiles.join_all(&joins, (self.admin.clock)()).await?;
         for ((line, _), result) in batch.iter().zip(results) {
             match result {
-                Ok(()) => self.progress.joined += 1,
+                Ok(()) => {
+                    self.progress.joined += 1;
+                    self.admin.imports.joined();
+                }
                 Err(refusal) => self.reject(*line, refusal).await?,
             }
         }
@@ -197,6 +213,7 @@ impl Import {
 
     async fn reject(&mut self, line: u64, problem: impl ToString) -> Result<(), Ended> {
         self.progress.rejected += 1;
+        self.admin.imports.rejected();
         self.answer(&Answer::Problem { line, problem: problem.to_string() }).await
     }
 

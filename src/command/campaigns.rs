@@ -3,15 +3,19 @@
 use std::path::PathBuf;
 
 use bytes::Bytes;
-use control_plane::{Applied, Apply, Campaigns, Problem, Refused, Rejected, Stopped};
+use control_plane::{Applied, Apply, Campaigns, FilesRead, Problem, Refused, Rejected, Stopped};
 use http::{Method, StatusCode};
 
-use crate::cli::AdminAddress;
-use crate::client::{ask, read};
+use crate::client::{AdminAddress, ask, read};
 
 /// Publishes campaign files, all or nothing.
 pub(crate) fn apply(admin: &AdminAddress, paths: &[PathBuf], dry_run: bool) -> Result<(), String> {
-    let files = control_plane::read_paths(paths).map_err(|problems| lines(&problems))?;
+    let FilesRead { files, problems, .. } = control_plane::read_paths(paths);
+    if !problems.is_empty() {
+        // Nothing is applied, and what was published before is not known here.
+        let others = control_plane::check_part(&files);
+        return Err(lines(&[problems, others].concat()));
+    }
     let body = serde_json::to_vec(&Apply { files, by: None }).map_err(|problem| problem.to_string())?;
     let path = if dry_run { "/campaigns/apply?dry_run=true" } else { "/campaigns/apply" };
     let (status, answer) = ask(admin, Method::POST, path, Bytes::from(body))?;

@@ -16,11 +16,9 @@ pub(crate) fn run(paths: &[PathBuf]) -> Result<(), String> {
     }
     if !campaigns.is_empty() {
         let campaigns: Vec<PathBuf> = campaigns.into_iter().cloned().collect();
-        let found = match control_plane::read_paths(&campaigns) {
-            Ok(files) => control_plane::check(&files),
-            Err(problems) => problems,
-        };
-        problems.extend(found.iter().map(Problem::to_string));
+        let read = control_plane::read_paths(&campaigns);
+        let check = if read.missing { control_plane::check_part } else { control_plane::check };
+        problems.extend(read.problems.iter().chain(&check(&read.files)).map(Problem::to_string));
     }
     if problems.is_empty() {
         println!(

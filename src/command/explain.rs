@@ -7,8 +7,7 @@ use bidder::explain::{CampaignExplanation, Explanation};
 use bytes::Bytes;
 use http::{Method, StatusCode};
 
-use crate::cli::AdminAddress;
-use crate::client::{ask, read};
+use crate::client::{AdminAddress, ask, read};
 
 /// Asks the bidder about the request in `file`.
 pub(crate) fn run(admin: &AdminAddress, exchange: &str, file: &Path, json: bool) -> Result<(), String> {

@@ -31,21 +31,24 @@ struct Value {
 }
 
 /// The settings that were given, by key, and those that were asked for.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Reader {
-    given: BTreeMap<String, Value>,
+    file: BTreeMap<String, Value>,
+    /// What goes over the file.
+    environment: BTreeMap<String, Value>,
     asked: BTreeSet<String>,
     /// How many tables `[[exchange]]` there are.
     tables: BTreeMap<String, usize>,
+    /// Whether the file is TOML to its end: else settings may be missing that stand in it.
+    whole: bool,
     problems: Vec<Problem>,
 }
 
 impl Reader {
     /// Reads `text`, the file `name`; the environment's `VERNIER_…` variables go over it.
     pub(crate) fn new(name: &str, text: &str, environment: impl IntoIterator<Item = (String, String)>) -> Self {
-        let mut reader =
-            Self { given: BTreeMap::new(), asked: BTreeSet::new(), tables: BTreeMap::new(), problems: Vec::new() };
         let (document, errors) = DeTable::parse_recoverable(text);
+        let mut reader = Self { whole: errors.is_empty(), ..Self::default() };
         for error in errors {
             let line = error.span().map_or(1, |span| line_of(text, span.start));
             reader.problem(format!("{name}:{line}"), "", error.message());
@@ -54,8 +57,11 @@ impl Reader {
         for (variable, value) in environment {
             if let Some(rest) = variable.strip_prefix("VERNIER_") {
                 // Sections have no underscore in their names, so the first one parts section and setting.
-                let key = rest.to_ascii_lowercase().replacen('_', ".", 1);
-                reader.given.insert(key, Value { text: value, place: format!("environment {variable}") });
+                let key = match rest.strip_prefix("RATES_") {
+                    Some(currency) => format!("rates.{currency}"),
+                    None => rest.to_ascii_lowercase().replacen('_', ".", 1),
+                };
+                reader.environment.insert(key, Value { text: value, place: format!("environment {variable}") });
             }
         }
         reader
@@ -93,7 +99,27 @@ impl Reader {
                 texts.join(",")
             }
         };
-        self.given.insert(key, Value { text: plain, place });
+        self.file.insert(key, Value { text: plain, place });
+    }
+
+    /// What holds for the setting `key`, where it is given.
+    fn given(&self, key: &str) -> Option<&Value> {
+        self.environment.get(key).or_else(|| self.file.get(key))
+    }
+
+    /// Whether the setting `key` is given, rightly or wrongly.
+    pub(crate) fn is_given(&self, key: &str) -> bool {
+        self.given(key).is_some()
+    }
+
+    /// Whether nothing is wrong with `key`, given or not: only then something may follow from its value.
+    pub(crate) fn is_right(&self, key: &str) -> bool {
+        self.problems.iter().all(|problem| problem.key != key)
+    }
+
+    /// Whether the file was read to its end.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.whole
     }
 
     /// How many tables `[[name]]` there are.
@@ -104,14 +130,15 @@ impl Reader {
     /// The keys below `section`, such as the currencies in `[rates]`.
     pub(crate) fn keys_of(&self, section: &str) -> Vec<String> {
         let prefix = format!("{section}.");
-        self.given.keys().filter_map(|key| key.strip_prefix(&prefix)).map(str::to_owned).collect()
+        let keys: BTreeSet<&String> = self.file.keys().chain(self.environment.keys()).collect();
+        keys.into_iter().filter_map(|key| key.strip_prefix(&prefix)).map(str::to_owned).collect()
     }
 
     /// The setting `key` as `read` understands it, or `default` where it is not given. What `read` refuses becomes a
     /// problem, and the default stands in so that reading can go on.
     pub(crate) fn get<T>(&mut self, key: &str, default: T, read: impl Fn(&str) -> Result<T, String>) -> T {
         self.asked.insert(key.to_owned());
-        let Some(Value { text, place }) = self.given.get(key).cloned() else { return default };
+        let Some(Value { text, place }) = self.given(key).cloned() else { return default };
         match read(&text) {
             Ok(value) => value,
             Err(message) => {
@@ -128,8 +155,14 @@ impl Reader {
 
     /// Notes a problem with the setting `key`, or with the absence of it.
     pub(crate) fn refuse(&mut self, key: &str, message: &str) {
-        let place = self.given.get(key).map_or_else(|| "configuration".to_owned(), |value| value.place.clone());
+        let place = self.given(key).map_or_else(|| "configuration".to_owned(), |value| value.place.clone());
         self.problem(place, key, message);
+    }
+
+    /// Notes that settings contradict each other, at the first of `keys` that is given.
+    pub(crate) fn refuse_together(&mut self, keys: &[&str], message: &str) {
+        let at = keys.iter().find(|key| self.is_given(key)).or(keys.first());
+        self.refuse(at.copied().unwrap_or_default(), message);
     }
 
     fn problem(&mut self, place: String, key: &str, message: &str) {
@@ -138,16 +171,31 @@ impl Reader {
 
     /// Everything that was wrong, settings that nobody asked for included.
     pub(crate) fn finish(mut self) -> Vec<Problem> {
-        for (key, value) in std::mem::take(&mut self.given) {
+        for (key, value) in std::mem::take(&mut self.file) {
             if !self.asked.contains(&key) {
-                let near = self.asked.iter().min_by_key(|asked| distance(asked, &key));
-                let hint = near.filter(|near| distance(near, &key) <= 3).map(|near| format!("; did you mean {near}?"));
-                self.problem(value.place, &key, &format!("there is no such setting{}", hint.unwrap_or_default()));
+                let hint = self.near(&key, |_| true);
+                self.problem(value.place, &key, &format!("there is no such setting{hint}"));
+            }
+        }
+        for (key, value) in std::mem::take(&mut self.environment) {
+            if key.starts_with("exchange.") {
+                self.problem(value.place, "", "exchanges are set in the file only");
+            } else if !self.asked.contains(&key) {
+                // No variable spells the place in a list.
+                let hint = self.near(&key, |asked| !asked.contains('['));
+                self.problem(value.place, &key, &format!("there is no such setting{hint}"));
             }
         }
         // In the order of the file, then the environment.
         self.problems.sort_by_key(|problem| line_number(&problem.place));
         self.problems
+    }
+
+    /// `; did you mean KEY?` of the nearest of the settings there are that `may` be meant; empty where none is near.
+    fn near(&self, key: &str, may: impl Fn(&str) -> bool) -> String {
+        let near = self.asked.iter().filter(|asked| may(asked)).min_by_key(|asked| distance(asked, key));
+        let near = near.filter(|near| distance(near, key) <= 3);
+        near.map_or_else(String::new, |near| format!("; did you mean {near}?"))
     }
 }
 

@@ -36,23 +36,59 @@ fn every_problem_is_listed_with_its_place() {
          vernier.toml:6: rates.USD: must be named by an ISO 4217 code other than USD
          vernier.toml:7: rates.EUR: must be above 0 with at most nine decimals: US dollars for one unit, not \"0\"
          vernier.toml:9: exchange[0].name: must be 1 to 16 of a-z, 0-9 and -, not \"Demo\"
-         vernier.toml:9: exchange[0].name: an exchange needs a name
-         vernier.toml:10: exchange[0].billable: must be one of burl, view, nurl, not \"clik\"
-         configuration: exchange: there must be at least one [[exchange]]",
+         vernier.toml:10: exchange[0].billable: must be one of burl, view, nurl, not \"clik\"",
     );
 }
 
 #[test]
-fn what_is_no_toml_is_a_problem() {
-    assert_eq!(problems("[bid\n", &[]).len(), 2);
+fn nothing_follows_from_what_is_missing_or_no_toml() {
+    assert_eq!(problems("[bid\n", &[]).len(), 1);
+    check("", "configuration: exchange: there must be at least one [[exchange]]");
+    check("[[exchange]]\nseat = \"a\"\n", "configuration: exchange[0].name: an exchange needs a name");
 }
 
 #[test]
-fn contradictions_of_an_exchange_are_problems() {
+fn addresses_that_cannot_be_used_are_problems() {
+    let check = |text: &str, expected: &str| check(&format!("{DEMO}{text}"), expected);
+    let url = "must be an http or https URL without a final slash, query, fragment or characters that need escaping";
+    for wrong in ["ftp://x", "x", "", "http://", "http:///x", "https://x/", "https://x?a=1", "https://x#a", "http://x'"]
+    {
+        check(
+            &format!("[bid]\npublic_url = \"{wrong}\""),
+            &format!("vernier.toml:5: bid.public_url: {url}, not \"{wrong}\""),
+        );
+    }
+    check("[bid]\npublic_url = \"https://bid.example.com:8443/eu\"", "");
+    check("[data]\ndir = \"\"", "vernier.toml:5: data.dir: must name a directory, not \"\"");
+    let each = "bid.listen and admin.listen must have a port each";
+    check("[bid]\nlisten = \"127.0.0.1:8081\"", &format!("vernier.toml:5: bid.listen: {each}"));
     check(
-        "[[exchange]]\nname = \"a\"\nsends_burl = false\n[[exchange]]\nname = \"a\"\n",
-        "vernier.toml:2: exchange[0].name: the billable event is a notice that the exchange does not send
-         vernier.toml:5: exchange[1].name: there is another exchange of this name",
+        "[bid]\nlisten = \"127.0.0.1:1\"\n[admin]\nlisten = \"[::]:1\"",
+        &format!("vernier.toml:7: admin.listen: {each}"),
+    );
+    check("[bid]\nlisten = \"127.0.0.1:1\"\n[admin]\nlisten = \"127.0.0.2:1\"", "");
+    check("[bid]\nlisten = \"127.0.0.1:0\"\n[admin]\nlisten = \"127.0.0.1:0\"", "");
+    let every = "is every address of the machine, so bid.public_url must say where exchanges reach it";
+    for any in ["0.0.0.0:80", "[::]:80"] {
+        check(&format!("[bid]\nlisten = \"{any}\""), &format!("vernier.toml:5: bid.listen: {every}"));
+        check(&format!("[bid]\nlisten = \"{any}\"\npublic_url = \"https://x\""), "");
+    }
+}
+
+#[test]
+fn contradictions_of_an_exchange_are_told_at_a_setting_of_theirs() {
+    check(
+        "[[exchange]]\nname = \"a\"\nsends_burl = false\n[[exchange]]\nname = \"a\"\nnetwork_allowance_ms = 100\n",
+        "vernier.toml:3: exchange[0].sends_burl: the billable event is a notice that the exchange does not send
+         vernier.toml:5: exchange[1].name: there is another exchange of this name
+         vernier.toml:6: exchange[1].network_allowance_ms: the network allowance leaves no time of the default tmax",
+    );
+    check(
+        "[[exchange]]\nname = \"a\"\ntmax_default_ms = 20\nseat = \"\"\nmacro_price = \"\"\nmacro_loss = \"<\"\n",
+        "vernier.toml:3: exchange[0].tmax_default_ms: the network allowance leaves no time of the default tmax
+         vernier.toml:4: exchange[0].seat: must name our seat, not \"\"
+         vernier.toml:5: exchange[0].macro_price: must be the macro for the price, not \"\"
+         vernier.toml:6: exchange[0].macro_loss: must be without characters that need escaping in markup, not \"<\"",
     );
 }
 
@@ -65,6 +101,20 @@ fn the_environment_goes_over_the_file() {
         problems(DEMO, &[("VERNIER_BID_LISTENS", "x"), ("HOME", "/")]),
         ["environment VERNIER_BID_LISTENS: bid.listens: there is no such setting; did you mean bid.listen?"]
     );
+    assert_eq!(
+        problems(&format!("{DEMO}[bid]\nlistens = \"y\""), &[("VERNIER_BID_LISTENS", "x")]),
+        [
+            "vernier.toml:5: bid.listens: there is no such setting; did you mean bid.listen?",
+            "environment VERNIER_BID_LISTENS: bid.listens: there is no such setting; did you mean bid.listen?"
+        ]
+    );
+    assert_eq!(
+        problems(DEMO, &[("VERNIER_EXCHANGE_0_NAME", "x")]),
+        ["environment VERNIER_EXCHANGE_0_NAME: exchanges are set in the file only"]
+    );
+    let rate = |text: &str, currency: &str| problems(text, &[(&format!("VERNIER_RATES_{currency}"), "1.08")]);
+    assert_eq!(rate(&format!("{DEMO}[rates]\nEUR = 2"), "EUR"), Vec::<String>::new());
+    assert_eq!(rate(DEMO, "EURO").len(), 1);
 }
 
 #[test]

@@ -27,6 +27,27 @@ fn every_mistake_is_listed_and_nothing_starts() {
 }
 
 #[test]
+fn what_cannot_be_used_is_refused_before_anything_starts() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let exchange = "[[exchange]]\nname = \"demo\"\n";
+    for (wrong, place) in [
+        ("[data]\ndir = \"\"", ":4: data.dir: "),
+        ("[bid]\npublic_url = \"ftp://x\"", ":4: bid.public_url: "),
+        ("[bid]\npublic_url = \"https://x?a=1\"", ":4: bid.public_url: "),
+        ("[bid]\nlisten = \"127.0.0.1:8081\"", ":4: bid.listen: "),
+        ("[bid]\nlisten = \"0.0.0.0:8080\"", ":4: bid.listen: "),
+        ("[bid]\nlisten = \"[::]:8080\"", ":4: bid.listen: "),
+    ] {
+        let file = write(dir.path(), "vernier.toml", &format!("{exchange}{wrong}\n"));
+        for (arguments, what) in [(&["check", &file][..], "check"), (&["up", "--config", &file], "start")] {
+            let (code, said) = run(arguments);
+            assert_eq!((code, said.lines().count()), (Some(2), 1), "{what} {wrong}: {said}");
+            assert!(said.contains(place), "{what} {wrong}: {said}");
+        }
+    }
+}
+
+#[test]
 fn the_documented_configuration_and_the_sample_are_without_problems() {
     let root = env!("CARGO_MANIFEST_DIR");
     let (code, said) = run(&["check", &format!("{root}/deploy/vernier.toml"), &format!("{root}/deploy/sample")]);

@@ -1,6 +1,72 @@
 //! What operators see.
 
-use super::process::{Vernier, bid_request};
+use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::process::{Child, Command, Stdio};
+
+use tempfile::TempDir;
+
+use super::process::{Vernier, bid_request, until};
+
+/// A process that a shell started on ports that were free, and what it said first.
+struct Started {
+    data: TempDir,
+    child: Child,
+    said: String,
+}
+
+impl Started {
+    /// Runs `vernier` with `arguments` behind `before`, until it says `last`.
+    fn new(before: &str, arguments: &str, last: &str) -> Self {
+        let data = tempfile::tempdir().expect("a directory");
+        let mut child = Command::new("sh")
+            .args(["-c", &format!("{before} exec '{}' {arguments} 2>&1", env!("CARGO_BIN_EXE_vernier"))])
+            .env("VERNIER_DATA_DIR", data.path().join("its data"))
+            .env("VERNIER_BID_LISTEN", "127.0.0.1:0")
+            .env("VERNIER_ADMIN_LISTEN", "127.0.0.1:0")
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("a shell runs");
+        let mut lines = BufReader::new(child.stdout.take().expect("its output"));
+        let mut said = String::new();
+        while !said.contains(last) {
+            assert!(lines.read_line(&mut said).expect("text") > 0, "it ended: {said}");
+        }
+        child.stdout = Some(lines.into_inner());
+        Self { data, child, said }
+    }
+
+    /// The first address behind `what` that it printed.
+    fn address(&self, what: &str) -> &str {
+        let behind = self.said.split_once(what).expect("it is printed").1;
+        let address = behind.split_once("http://").expect("an address").1;
+        address.split(['/', ' ', '\n', ',']).next().expect("an address")
+    }
+}
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        let _ended_already = self.child.kill();
+        let _ended_already = self.child.wait();
+    }
+}
+
+/// The answer to one request, head and body.
+fn request(address: &str, head: &str, body: &[u8]) -> String {
+    let mut stream = TcpStream::connect(address).expect("it listens");
+    let head = format!("{head} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {}\r\n\r\n", body.len());
+    stream.write_all(head.as_bytes()).expect("the head is sent");
+    stream.write_all(body).expect("the body is sent");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("text");
+    answer
+}
+
+/// The names of metrics.
+fn names(metrics: &str) -> BTreeSet<&str> {
+    metrics.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect()
+}
 
 #[test]
 fn health_readiness_and_metrics_are_told() {
@@ -57,4 +123,109 @@ fn streams_are_printed_as_json() {
     let unknown = vernier.command(&["events", "cat", "gossip"]);
     assert_eq!(unknown.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&unknown.stderr).contains("outcomes"));
+}
+
+#[test]
+fn what_it_prints_works_as_it_is_printed() {
+    let started = Started::new("", "up --no-traffic", "Ctrl-C");
+    let (bid, admin) = (started.address("bid requests"), started.address("admin"));
+    assert!(!bid.ends_with(":0") && !admin.ends_with(":0"), "{}", started.said);
+    let answer = request(bid, "POST /bid/demo", &bid_request("visitor-1"));
+    assert!(answer.contains(&format!("http://{bid}/n/")), "notices come back to it: {answer}");
+    let commands: Vec<&str> = started.said.lines().skip_while(|line| !line.starts_with("Then")).skip(1).collect();
+    let commands: Vec<&&str> = commands.iter().filter(|line| line.starts_with("  ")).collect();
+    assert_eq!(commands.len(), 3, "{}", started.said);
+    for command in commands {
+        let output = Command::new("sh").args(["-c", command]).output().expect("a shell runs");
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{command}: {error}");
+    }
+    assert!(started.data.path().join("its data").is_dir());
+}
+
+#[test]
+fn a_role_alone_tells_its_figures() {
+    for (role, expected) in
+        [("ledger", "vernier_ledger_records_total{stream=\"notices\"} 0"), ("segments", "vernier_segments_records 0")]
+    {
+        let started = Started::new("", role, "admin on http://");
+        let metrics = request(started.address("admin on "), "GET /metrics", b"");
+        assert!(metrics.contains(expected) && metrics.ends_with("# EOF\n"), "{role}: {metrics}");
+        let prefix = format!("vernier_{role}_");
+        assert!(names(&metrics).iter().all(|name| name.starts_with(&prefix)), "{metrics}");
+    }
+}
+
+#[test]
+fn every_figure_is_told_and_documented() {
+    let vernier = Vernier::up();
+    let metrics = |vernier: &Vernier| String::from_utf8(vernier.get_admin("/metrics").body).expect("text");
+    let bid = vernier.bid("visitor-1");
+    assert_eq!(vernier.call(&bid["burl"].as_str().expect("a URL").replace("${AUCTION_PRICE}", "1")).status, 204);
+    let line = "{\"user\":\"ann\",\"segment\":\"cart-24h/shoes/low\",\"until\":\"2036-01-01T00:00:00Z\"}\nx\n";
+    let file = super::process::write(vernier.data.path(), "people.jsonl", line);
+    vernier.command(&["segments", "import", &file, "--admin", &vernier.admin_address()]);
+    let lines = [
+        "vernier_ledger_charges_total{outcome=\"made\"} 1",
+        "vernier_ledger_spent_total{currency=\"USD\"} 0.001",
+        "vernier_ledger_records_total{stream=\"notices\"} 1",
+        "vernier_ledger_lag_records{stream=\"notices\"} 0",
+        "vernier_segments_imported_total 1",
+        "vernier_segments_rejected_total 1",
+        "vernier_segments_store_failed 0",
+        "vernier_requests_total{outcome=\"bid\"} 1",
+    ];
+    let all = |told: &str| lines.iter().all(|line| told.lines().any(|found| found == *line));
+    until(|| all(&metrics(&vernier)), &|| metrics(&vernier));
+    let told = metrics(&vernier);
+    assert_eq!(told.matches("# EOF").count(), 1);
+    let documented = include_str!("../../docs/metrics.md");
+    let documented = documented.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+    let documented: BTreeSet<&str> = documented.collect();
+    let named = names(&told);
+    assert_eq!(named.difference(&documented).collect::<Vec<_>>(), Vec::<&&str>::new());
+    // Of a segment nothing is told before it happens.
+    let later = |name: &str| name.starts_with("vernier_segment_");
+    let missing: Vec<&&str> = documented.difference(&named).filter(|name| !later(name)).collect();
+    assert_eq!(missing, Vec::<&&str>::new());
+}
+
+#[test]
+fn the_last_summary_tells_of_this_process_and_of_all_money() {
+    let mut vernier = Vernier::up();
+    let bid = vernier.bid("visitor-1");
+    for (field, price) in [("nurl", "0.75"), ("burl", "0.75")] {
+        let url = bid[field].as_str().expect("a URL").replace("${AUCTION_PRICE}", price);
+        assert_eq!(vernier.call(&url).status, 204);
+    }
+    vernier.post_bid("demo", b"{");
+    let said = vernier.terminate();
+    let expected = "since the start: 2 requests (1 malformed), 1 bids, 1 wins (100.0 %), spent 0.000750 USD\n";
+    assert!(said.contains(expected) && said.contains("spent 0.000750 USD in all\n"), "{said}");
+    assert!(said.contains("cart-24h/shoes/high                      1 bids  win rate 100.0 %"), "{said}");
+    vernier.start();
+    let said = vernier.terminate();
+    assert!(said.contains("since the start: 0 requests, 0 bids, 0 wins (-), spent 0\n"), "{said}");
+    assert!(said.contains("spent 0.000750 USD in all\n"), "{said}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_disk_that_takes_nothing_more_is_told_in_plain_words() {
+    // Files that may not grow are as good as a full disk; without the signal that this would raise.
+    let mut started = Started::new("trap '' XFSZ;", "up --no-traffic", "Ctrl-C");
+    let bid = started.address("bid requests").to_owned();
+    let limit = ["--fsize=0", "--pid", &started.child.id().to_string()];
+    assert!(Command::new("prlimit").args(limit).status().expect("prlimit runs").success());
+    let answer = request(&bid, "POST /bid/demo", &bid_request("visitor-1"));
+    let path = answer.split(&format!("http://{bid}")).find(|url| url.starts_with("/n/billing/")).expect("a notice");
+    let path = path.split(['"', '?']).next().expect("a path");
+    let acknowledged = request(&bid, &format!("GET {path}?p=1"), b"");
+    assert!(acknowledged.starts_with("HTTP/1.1 503"), "{acknowledged}");
+    let mut said = String::new();
+    started.child.stdout.take().expect("its output").read_to_string(&mut said).expect("text");
+    assert_eq!(started.child.wait().expect("it has ended").code(), Some(1));
+    for part in ["vernier: the log failed: stream ", "File too large", "free the disk", "start again"] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
 }

@@ -1,5 +1,9 @@
 //! What is known of people.
 
+use std::fs::OpenOptions;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::process::{Command, Stdio};
+
 use super::process::{Vernier, bid_request, write};
 
 #[test]
@@ -16,7 +20,7 @@ fn imported_memberships_are_bid_on_and_bad_lines_are_named() {
     assert_eq!(vernier.price("cy"), 0.8);
     let admin = vernier.admin_address();
     let output = vernier.command(&["segments", "import", &file, "--admin", &admin]);
-    assert!(output.status.success());
+    assert_eq!(output.status.code(), Some(1), "lines were left out");
     let (said, problems) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(said.contains("4 lines: 2 imported, 2 left out"), "{said}");
     assert!(problems.contains("line 2: ") && problems.contains("no-such-segment"), "{problems}");
@@ -25,6 +29,54 @@ fn imported_memberships_are_bid_on_and_bad_lines_are_named() {
         vernier.ask(&["explain", "--request", &write(vernier.data.path(), "r.json", &text(&bid_request("cy")))]);
     assert!(explained.contains("segments  cart-24h/shoes/low"), "{explained}");
     assert_eq!(vernier.price("cy"), 3.25);
+}
+
+#[test]
+fn an_interrupted_import_says_from_which_line_to_go_on() {
+    let vernier = Vernier::up();
+    let line = "{\"user\":\"ann\",\"segment\":\"cart-24h/shoes/low\",\"until\":\"2036-01-01T00:00:00Z\"}\n";
+    // A thousand lines become durable together, and the answer to the one behind them shows that this was told.
+    let lines = format!("{line}{}no membership\n", "\n".repeat(999));
+    for (signal, lines, shown, expected) in [
+        ("INT", &*lines, "line 1001: ", "lines 1 to 1000 are in; go on with --from-line 1001"),
+        ("TERM", &*lines, "line 1001: ", "lines 1 to 1000 are in; go on with --from-line 1001"),
+        ("INT", "no membership\n", "line 1: ", "no line is in"),
+    ] {
+        let pipe = vernier.data.path().join("people.jsonl");
+        assert!(Command::new("mkfifo").arg(&pipe).status().expect("mkfifo runs").success());
+        // Open for both, so that opening waits for nobody and the import does not come to an end.
+        let mut people = OpenOptions::new().read(true).write(true).open(&pipe).expect("a pipe");
+        people.write_all(lines.as_bytes()).expect("a pipe holds that much");
+        let mut import = Command::new(env!("CARGO_BIN_EXE_vernier"))
+            .args(["segments", "import", "--admin", &vernier.admin_address()])
+            .arg(&pipe)
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the binary runs");
+        let mut said = BufReader::new(import.stderr.take().expect("its errors"));
+        let mut first = String::new();
+        said.read_line(&mut first).expect("text");
+        assert!(first.starts_with(shown), "{first}");
+        let kill = Command::new("kill").args(["-s", signal, &import.id().to_string()]).status();
+        assert!(kill.expect("kill runs").success());
+        let mut last = String::new();
+        said.read_to_string(&mut last).expect("text");
+        assert_eq!(last, format!("interrupted\n{expected}\n"));
+        assert_eq!(import.wait().expect("it has ended").code(), Some(2));
+        std::fs::remove_file(pipe).expect("it is there");
+    }
+    assert_eq!(vernier.price("ann"), 3.25);
+}
+
+#[test]
+fn visitors_keys_tell_nothing() {
+    let mut vernier = Vernier::up();
+    let bid = vernier.bid("visitor-7");
+    vernier.terminate();
+    let bids = vernier.events("bids");
+    assert_eq!(bids[0]["key"], bid["id"]);
+    let person = bids[0]["person"].as_str().expect("a key");
+    assert!(person.len() == 32 && !person.contains("0000"), "{person}");
 }
 
 #[test]

@@ -119,6 +119,26 @@ fn what_the_books_rest_on_cannot_change() {
 }
 
 #[test]
+fn nothing_follows_from_what_is_declared_twice() {
+    let (mut registry, mut stream) = (Registry::default(), Vec::new());
+    let segment = "segment: cart\ndescription: x\nowner: x\nretention_days: 1\n---\n";
+    let text = format!("{ADVERTISER}{segment}{}", campaign("one", 10, &[("a", &["x"])]));
+    let new = "shop new, cart new, one new";
+    check(&mut registry, &mut stream, &text, new, "advertiser/1 segment/1 campaign/1");
+    let twice = ["a", "b"].map(|name| SourceFile { name: name.into(), text: text.clone() });
+    let problems = plan(&registry, &twice, Micros(0), "test").expect_err("each is declared twice");
+    let problems: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        problems,
+        [
+            "b:1:13: advertiser: advertiser `shop` is declared twice, first in a:1",
+            "b:5:10: segment: segment `cart` is declared twice, first in a:5",
+            "b:10:11: campaign: campaign `one` is declared twice, first in a:10",
+        ]
+    );
+}
+
+#[test]
 fn what_is_too_large_is_refused() {
     let refused = |files: &[SourceFile]| {
         let problems = plan(&Registry::default(), files, Micros(0), "test").expect_err("it is refused");

@@ -45,8 +45,19 @@ fn variant<'a>(at: &At<'a>, creative: u32, seen: &mut BTreeSet<&'a str>, names: 
         name: name.unwrap_or("-").to_owned(),
         segments,
         markup: text("markup").unwrap_or("${CLICK_URL}").to_owned(),
-        landing_url: text("landing_url").unwrap_or("https://x").to_owned(),
+        landing_url: fields.as_ref().and_then(landing_url).unwrap_or("https://x").to_owned(),
     }
+}
+
+/// Where a click leads. Exchanges never see it, and neither they nor we replace anything in it.
+fn landing_url<'a>(fields: &Fields<'a>) -> Option<&'a str> {
+    let at = fields.require("landing_url")?;
+    let url = at.text()?;
+    if url.contains("${") {
+        at.problem("must be without macros: they are replaced in markup only");
+        return None;
+    }
+    Some(url)
 }
 
 /// The name at `key`, which none of those before it may have.

@@ -12,7 +12,7 @@ use super::ServeError;
 use crate::ledger::Ledger;
 
 /// In the order in which their records are taken in.
-const STREAMS: [Stream; 3] = [Stream::Campaigns, Stream::Notices, Stream::Leases];
+pub(super) const STREAMS: [Stream; 3] = [Stream::Campaigns, Stream::Notices, Stream::Leases];
 
 /// Where a stream stands in that order.
 pub(super) fn place(stream: Stream) -> usize {
@@ -55,6 +55,11 @@ impl Inputs {
     /// Where each stream ends now.
     pub(super) fn ends(&self, log: &EventLog) -> [Offset; 3] {
         STREAMS.map(|stream| log.end(stream))
+    }
+
+    /// Behind what was read of each stream.
+    pub(super) fn offsets(&self) -> [u64; 3] {
+        self.tails.each_ref().map(|tail| tail.offset().0)
     }
 
     /// Whether everything before `ends` was read.

@@ -22,6 +22,7 @@ async fn serve(profiles: &Profiles) -> std::net::SocketAddr {
         hasher: IdHasher::new([1; 16]),
         segments: Arc::new(|name| name.strip_prefix('s')?.parse().ok().filter(|n| *n < 10_000).map(SegmentId)),
         clock: Arc::new(|| NOW),
+        imports: Arc::default(),
     };
     tokio::spawn(async move { axum::serve(listener, router(admin)).await });
     address

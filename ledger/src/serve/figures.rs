@@ -1,0 +1,105 @@
+//! What Prometheus reads of the ledger, told from the books when it is asked for.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use decision::time::Micros;
+use event_log::EventLog;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
+use prometheus_client::metrics::TypedMetric;
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
+
+use super::inputs::STREAMS;
+use crate::books::{Books, LedgerHandle};
+use crate::tally::{Charge, Oddity};
+
+/// The figures of a ledger, `ledger_…`. They are sums since its journal began, so a restart does not set them back.
+#[derive(Clone, Debug)]
+pub struct Figures {
+    /// What it reads.
+    pub log: EventLog,
+    /// Its books.
+    pub books: LedgerHandle,
+    /// The wall clock.
+    pub clock: fn() -> Micros,
+}
+
+impl Collector for Figures {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let e = &mut encoder;
+        let books = self.books.books((self.clock)());
+        let taken_in = self.books.taken_in();
+        let streams = || STREAMS.into_iter().zip(taken_in);
+        let read = streams().map(|(stream, offset)| (stream.name(), ConstCounter::new(offset)));
+        family(
+            e,
+            "ledger_records",
+            "Records of a stream that were taken in, so the offset of the next",
+            "stream",
+            read,
+        )?;
+        let lag = streams()
+            .map(|(stream, offset)| (stream.name(), ConstGauge::new(self.log.end(stream).0.saturating_sub(offset))));
+        family(e, "ledger_lag_records", "Records of a stream that wait to be taken in", "stream", lag)?;
+        let charges = Charge::ALL.iter().map(|it| (it.label(), ConstCounter::new(books.tally.charges(*it))));
+        family(e, "ledger_charges", "Billable notices by what became of them", "outcome", charges)?;
+        let oddities = Oddity::ALL.iter().map(|it| (it.label(), ConstCounter::new(books.tally.oddities(*it))));
+        family(e, "ledger_oddities", "Inputs that were odd, by what was odd", "what", oddities)?;
+        self.money(e, &books)?;
+        let whole = |count: usize| ConstGauge::new(i64::try_from(count).unwrap_or(i64::MAX));
+        one(
+            e,
+            "ledger_journal_entries",
+            "The last entry of the journal that is in the books",
+            ConstCounter::new(books.sequence),
+        )?;
+        one(e, "ledger_open_leases", "Leases that are not closed", whole(books.open_leases))?;
+        one(e, "ledger_impressions", "Impressions that are remembered", whole(books.impressions_remembered))?;
+        let caught_up = ConstGauge::new(i64::from(self.books.caught_up()));
+        one(e, "ledger_caught_up", "Whether the books were rebuilt and all that was there then is in", caught_up)
+    }
+}
+
+impl Figures {
+    fn money(&self, e: &mut DescriptorEncoder<'_>, books: &Books) -> fmt::Result {
+        let (mut spent, mut lent) = (BTreeMap::new(), BTreeMap::new());
+        for campaign in &books.campaigns {
+            if let Some(currency) = campaign.currency {
+                *spent.entry(currency).or_insert(0_i128) += campaign.sums.spent;
+                *lent.entry(currency).or_insert(0_i128) += campaign.sums.outstanding;
+            }
+        }
+        let units = |nanos: &i128| *nanos as f64 / 1e9;
+        let spent: Vec<_> =
+            spent.iter().map(|(currency, nanos)| (currency.as_str(), ConstCounter::new(units(nanos)))).collect();
+        family(e, "ledger_spent", "Money that was charged, in units of its currency", "currency", spent)?;
+        let lent: Vec<_> =
+            lent.iter().map(|(currency, nanos)| (currency.as_str(), ConstGauge::new(units(nanos)))).collect();
+        family(
+            e,
+            "ledger_lent",
+            "Money that nodes hold and that is not charged, in units of its currency",
+            "currency",
+            lent,
+        )
+    }
+}
+
+/// One number.
+fn one<M: EncodeMetric + TypedMetric>(e: &mut DescriptorEncoder<'_>, name: &str, help: &str, value: M) -> fmt::Result {
+    value.encode(e.encode_descriptor(name, help, None, M::TYPE)?)
+}
+
+/// A number for each of these labels.
+fn family<'l, M: EncodeMetric + TypedMetric>(
+    e: &mut DescriptorEncoder<'_>,
+    name: &str,
+    help: &str,
+    label: &str,
+    values: impl IntoIterator<Item = (&'l str, M)>,
+) -> fmt::Result {
+    let mut metric = e.encode_descriptor(name, help, None, M::TYPE)?;
+    values.into_iter().try_for_each(|(of, value)| value.encode(metric.encode_family(&[(label, of)])?))
+}
