@@ -17,7 +17,7 @@ ORACLE = decisions_are_those_of_the_oracle
 test: fmt clippy
 	@test -d ../shared/data || echo "notice: tests on real-world data are left out, since ../shared/data is not there"
 	$(CARGO) test --release -p decision --test it --quiet $(ORACLE) -- --nocapture
-	$(CARGO) test --release --workspace --quiet -- --skip $(ORACLE)
+	deploy/local/services with $(CARGO) test --release --workspace --quiet -- --skip $(ORACLE)
 
 fmt:
 	$(CARGO) fmt --all --check
