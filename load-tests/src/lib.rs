@@ -3,3 +3,4 @@
 //! It speaks the wire only and imports none of the bidder's crates, so it cannot share their mistakes.
 
 pub mod exchange;
+pub mod proxy;
