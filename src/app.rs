@@ -1,7 +1,6 @@
 //! Starts the roles of one process, in order, and ends them in the opposite one.
 
 use std::net::{SocketAddr, TcpListener};
-use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -13,7 +12,7 @@ use decision::ids::NodeId;
 use decision::time::Micros;
 use event_log::{EventLog, LocalLog};
 use ledger::LedgerHandle;
-use segment_store::{IdHasher, LocalProfiles, Profiles};
+use segment_store::{IdHasher, LocalProfiles, Profiles, RedisProfiles};
 use tokio::sync::{mpsc, watch};
 
 use crate::admin;
@@ -78,7 +77,13 @@ pub(crate) fn run(mut config: Config, roles: Roles) -> Result<(), String> {
     std::fs::create_dir_all(&config.data_dir).map_err(|problem| format!("{}: {problem}", config.data_dir.display()))?;
     let secrets = secrets::in_force(&config.secrets, &config.data_dir)?;
     let log = EventLog::from(LocalLog::open(config.events.clone()).map_err(|problem| said(&problem))?);
-    let profiles = open_profiles(&config.data_dir)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .thread_name("tasks")
+        .enable_all()
+        .build()
+        .map_err(|problem| said(&problem))?;
+    let profiles = runtime.block_on(open_profiles(&config))?;
     // Only now: whoever connects earlier is refused at once, instead of waiting for what is being opened.
     let bid = roles.bidder.then(|| listen(&mut config.bid.listen, "bid.listen")).transpose()?;
     let admin = listen(&mut config.admin_listen, "admin.listen")?;
@@ -86,12 +91,6 @@ pub(crate) fn run(mut config: Config, roles: Roles) -> Result<(), String> {
     let (failed, failures) = mpsc::unbounded_channel();
     let hasher = IdHasher::new(secrets.id_key);
     let shared = Shared { config, log, profiles, hasher, books: LedgerHandle::default(), shutdown, failed };
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .thread_name("tasks")
-        .enable_all()
-        .build()
-        .map_err(|problem| said(&problem))?;
     let ended = runtime.block_on(serve(&shared, roles, &secrets, bid, admin, stop, failures));
     runtime.shutdown_timeout(Duration::from_secs(1));
     let Shared { log, profiles, .. } = shared;
@@ -108,9 +107,12 @@ fn listen(address: &mut SocketAddr, setting: &str) -> Result<TcpListener, String
     Ok(listener)
 }
 
-fn open_profiles(data_dir: &Path) -> Result<Profiles, String> {
-    let local = LocalProfiles::open(&data_dir.join("profiles")).map_err(|problem| problem.to_string())?;
-    Ok(Profiles::Local(Arc::new(local)))
+async fn open_profiles(config: &Config) -> Result<Profiles, String> {
+    let opened = match &config.redis {
+        Some(redis) => RedisProfiles::open(redis.clone()).await.map(Profiles::Redis),
+        None => LocalProfiles::open(&config.data_dir.join("profiles")).map(|local| Profiles::Local(Arc::new(local))),
+    };
+    opened.map_err(|problem| problem.to_string())
 }
 
 async fn serve(

@@ -10,8 +10,10 @@ use decision::ids::Currency;
 use decision::money::{Nanos, Rate, Rates};
 use event_log::LocalOptions;
 use ledger::LedgerPolicy;
+use segment_store::RedisOptions;
 
 mod exchange;
+mod profiles;
 mod reader;
 #[cfg(test)]
 mod tests;
@@ -26,6 +28,8 @@ pub(crate) struct Config {
     pub(crate) data_dir: PathBuf,
     /// `events.*`: the local log.
     pub(crate) events: LocalOptions,
+    /// `profiles.*`: Redis, where it is to be used.
+    pub(crate) redis: Option<RedisOptions>,
     /// `bid.*`.
     pub(crate) bid: Bid,
     /// `admin.listen`: where operators and managers ask. It has no authentication, so it stays on a private address.
@@ -119,6 +123,7 @@ pub(crate) fn parse(
     let config = Config {
         events: events(r, &data_dir),
         data_dir,
+        redis: profiles::redis(r),
         bid: bid(r),
         admin_listen: r.get("admin.listen", ADMIN_LISTEN, address),
         secrets: secrets(r),

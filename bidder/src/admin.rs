@@ -41,7 +41,7 @@ struct Ready {
     campaigns: usize,
     campaigns_caught_up: bool,
     events_healthy: bool,
-    profiles: usize,
+    profiles: Option<usize>,
     /// Campaigns that the ledger has not answered yet.
     leases_unanswered: usize,
     /// Campaigns without money to bid with, by name, and why.
@@ -105,17 +105,18 @@ fn gauges(admin: &Admin) -> Vec<Gauge> {
     let mut dropped = Vec::from(dropped);
     dropped.push(("{where=\"queue\"}".to_owned(), count(bidder.events.dropped())));
     let server = Count::ALL.iter().map(|c| (format!("{{what=\"{}\"}}", c.label()), count(admin.counters.read(*c))));
-    vec![
+    let mut gauges = vec![
         Gauge { name: "events_dropped", help: "Telemetry that was dropped", kind: GaugeKind::Counter, values: dropped },
         Gauge { name: "server", help: "What the bid port counted", kind: GaugeKind::Counter, values: server.collect() },
         one("connections_open", "Connections of the bid port", count(admin.counters.connections_open())),
         one("ready", "Whether requests should be sent here", i64::from(admin.readiness.ready())),
-        one("profiles", "Profile records", whole(bidder.profiles.stats().records)),
         one("campaigns", "Campaigns in force", whole(bidder.campaigns.load().index.campaigns().len())),
         without_lease(&supply),
         one("leases_open", "Leases of this node that are not closed", whole(supply.open_leases)),
         one("reservations_open", "Bids in flight with money held", whole(bidder.reservations.len())),
-    ]
+    ];
+    gauges.extend(bidder.profiles.stats().records.map(|records| one("profiles", "Profile records", whole(records))));
+    gauges
 }
 
 /// Every reason is told, also where no campaign has it, so that an alert has a series to watch.

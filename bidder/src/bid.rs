@@ -7,7 +7,7 @@ use decision::decide::{self, Decided};
 use decision::outcome::{Decision, Silent};
 use decision::profile::Audience;
 use decision::time::Micros;
-use segment_store::ProfileBuffer;
+use segment_store::{ProfileBuffer, Profiles};
 use tokio::time::Instant;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
@@ -69,9 +69,10 @@ async fn answer(core: &Core, dialect: &Dialect, body: &[u8], buffers: &mut Buffe
     if view.imps.is_empty() || !view.seat_allowed(&dialect.seat) {
         return Answer::NoBid;
     }
-    let (ids, audience) = look_up(&core.bidder, &view, profile, now).await;
+    let deadline = accepted.clock + Duration::from_millis(dialect.deadline_ms(view.tmax_ms).into());
+    let (ids, audience) = look_up(&core.bidder, &core.profiles, &view, profile, now, deadline).await;
     // Nobody would take the bid, so no money is held for it. What is left to do takes microseconds.
-    if Instant::now() >= accepted.clock + Duration::from_millis(dialect.deadline_ms(view.tmax_ms).into()) {
+    if Instant::now() >= deadline {
         return Answer::Late;
     }
     let snapshot = core.bidder.campaigns.load();
@@ -97,16 +98,18 @@ async fn answer(core: &Core, dialect: &Dialect, body: &[u8], buffers: &mut Buffe
 /// cannot be.
 pub async fn look_up<'p>(
     bidder: &Bidder,
+    profiles: &Profiles,
     view: &BidRequest<'_>,
     profile: &'p mut ProfileBuffer,
     now: Micros,
+    deadline: Instant,
 ) -> (PersonIds, Audience<'p>) {
     let permit = privacy::permit(view);
     if let Some(by) = permit.restricted_by() {
         bidder.metrics.restricted(by);
     }
     let ids = person_ids(&bidder.hasher, view, &permit);
-    let read = bidder.profiles.read(permit, ids.as_slice(), now, profile).await;
+    let read = profiles.read(permit, ids.as_slice(), now, deadline, profile).await;
     let audience = read.map_or_else(Audience::Unknown, |()| Audience::Known(profile.profile()));
     bidder.metrics.looked_up(match audience {
         Audience::Known(known) if known.memberships.is_empty() => LookUp::Stranger,

@@ -28,7 +28,7 @@ pub struct Bidder {
     pub exchanges: BTreeMap<String, Dialect>,
     /// Campaigns in force.
     pub campaigns: Campaigns,
-    /// Where profiles are looked up.
+    /// The profiles.
     pub profiles: Profiles,
     /// How ids become keys of profiles.
     pub hasher: IdHasher,
@@ -57,6 +57,8 @@ pub struct Core {
     pub bidder: Arc<Bidder>,
     /// Its number.
     pub number: usize,
+    /// Where it looks profiles up.
+    pub profiles: Profiles,
     /// Room for a decision; never held across an await.
     pub scratch: RefCell<Scratch>,
     /// Where impression ids come from: cryptographically strong, since they must not be guessed.
@@ -76,8 +78,8 @@ pub struct Buffers {
 impl Core {
     /// A core of `bidder`.
     pub fn new(bidder: Arc<Bidder>, number: usize) -> Self {
-        let random = RefCell::new(rand::make_rng());
-        Self { bidder, number, scratch: RefCell::default(), random, buffers: RefCell::default() }
+        let (random, profiles) = (RefCell::new(rand::make_rng()), bidder.profiles.for_core());
+        Self { bidder, number, profiles, scratch: RefCell::default(), random, buffers: RefCell::default() }
     }
 
     /// Room for one request: used before, where there is any. Give it back with [`Core::give_back`].

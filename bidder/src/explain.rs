@@ -11,11 +11,13 @@ use decision::targeting::Fact;
 use decision::time::Micros;
 use segment_store::ProfileBuffer;
 use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
 
 use crate::bid::{look_up, seed};
 use crate::bidder::Bidder;
 use crate::campaigns::Snapshot;
 use crate::exchange::request::{BidRequest, RequestBuffer};
+use crate::limits::EXPLAIN_TIMEOUT;
 use crate::privacy;
 
 /// What a request would be answered, and why.
@@ -72,7 +74,8 @@ pub async fn explain(bidder: &Bidder, exchange: &str, body: &[u8], now: Micros) 
     let (mut buffer, mut profile) = (RequestBuffer::default(), ProfileBuffer::new());
     let view = buffer.read(body, dialect).map_err(|problem| format!("not a bid request: {}", problem.label()))?;
     let restricted_by = privacy::permit(&view).restricted_by().map(|by| by.label().to_owned());
-    let (_, audience) = look_up(bidder, &view, &mut profile, now).await;
+    let (_, audience) =
+        look_up(bidder, &bidder.profiles, &view, &mut profile, now, Instant::now() + EXPLAIN_TIMEOUT).await;
     let snapshot = bidder.campaigns.load();
     let (audience_is, segments) = match &audience {
         Audience::Known(profile) => ("known".to_owned(), segments(&snapshot, profile, now)),

@@ -120,6 +120,8 @@ pub const ANSWER_BYTES_EXPECTED: usize = 6 * 1_024;
 /// Buffers of finished requests that a core keeps.
 pub const BUFFERS_KEPT_MAX: usize = 256;
 
+/// How long the look-up for an explanation may take: nobody auctions it.
+pub const EXPLAIN_TIMEOUT: Duration = Duration::from_secs(1);
 /// Bytes of a request to explain.
 pub const EXPLAIN_BYTES_MAX: usize = 1024 * 1024;
 

@@ -73,7 +73,13 @@ fn bench_read(bencher: Bencher<'_, '_>, ids_of: impl Fn(u64) -> Vec<IdHash>) {
         next = (next + 1) % requests.len();
         // A local look-up never waits, so one poll is all of it.
         let result = {
-            let read = std::pin::pin!(filled.profiles.read(permit, &requests[next], NOW, &mut buffer));
+            let read = std::pin::pin!(filled.profiles.read(
+                permit,
+                &requests[next],
+                NOW,
+                tokio::time::Instant::now(),
+                &mut buffer
+            ));
             read.poll(&mut Context::from_waker(Waker::noop()))
         };
         assert_eq!(result, Poll::Ready(Ok(())));

@@ -256,6 +256,17 @@ impl Caps {
         forgotten
     }
 
+    /// When nothing of it counts any more, unless something else becomes of an impression.
+    pub(crate) fn ends(&self) -> Seconds {
+        let in_no_window = |at: Seconds| Seconds(at.0.saturating_add(CAP_TIMES_S_MAX));
+        let times = self.times.iter().map(|time| in_no_window(time.at));
+        let open = self.open.iter().map(|open| match open.state {
+            State::Confirmed(at) => open.until.max(in_no_window(at)),
+            State::Pending | State::Won | State::Released => open.until,
+        });
+        times.chain(open).max().unwrap_or_default()
+    }
+
     /// Writes the impressions that count into `out`, by ascending scope and, within it, newest first.
     pub(crate) fn impressions(&self, now: Seconds, out: &mut Vec<Impression>) {
         out.clear();

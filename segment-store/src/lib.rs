@@ -11,11 +11,13 @@ mod local;
 mod person;
 mod profiles;
 mod record;
+mod redis;
 
 pub mod admin;
 pub mod import;
 pub mod limits;
 
+pub use self::redis::{RedisOptions, RedisProfiles, is_redis_url};
 pub use buffer::ProfileBuffer;
 pub use caps::{CapChange, CapEvent, Keep};
 pub use id_hash::{IdHasher, stranger};

@@ -30,6 +30,27 @@ pub const MEMTABLE_BYTES: u64 = 16 * 1024 * 1024;
 /// Bytes of the disk store's block cache, which serves only the load at start.
 pub const BLOCK_CACHE_BYTES: u64 = 8 * 1024 * 1024;
 
+/// How long a connection to Redis may take to come about.
+pub const REDIS_CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long a write to Redis may take, after which it may or may not have been made. Look-ups have their own time.
+pub const REDIS_RESPONSE_TIMEOUT: Duration = Duration::from_secs(2);
+/// Look-ups of one core that wait for Redis. One more would wait behind them: its person is taken for unknown.
+pub const REDIS_IN_FLIGHT_MAX: usize = 256;
+/// Look-ups that fail one after the other until Redis is given up for a while.
+pub const REDIS_FAILURES_MAX: u32 = 16;
+/// How often it is then asked whether it is there again.
+pub const REDIS_MEND_INTERVAL: Duration = Duration::from_millis(200);
+/// Parts of the keys of a cluster that are given up apart from one another.
+pub const REDIS_REGIONS: usize = 16;
+/// Times that a change is made again because another writer was faster.
+pub const REDIS_SWAPS_MAX: usize = 32;
+/// Events that wait to be counted, by id; further ones are lost, and counted as such.
+pub const REDIS_COUNTS_QUEUED_MAX: usize = 65_536;
+/// Events that are counted together.
+pub const REDIS_COUNT_BATCH_MAX: usize = 512;
+/// Seconds for which a person who is in no segment is remembered at least.
+pub const REDIS_TOMBSTONE_S: u64 = 24 * 3_600;
+
 /// Bytes of one line of an import.
 pub const IMPORT_LINE_BYTES_MAX: usize = 16 * 1024;
 /// Bytes of one id in an import.

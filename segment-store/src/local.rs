@@ -124,9 +124,10 @@ impl LocalProfiles {
 
     pub(crate) fn stats(&self) -> Stats {
         Stats {
-            records: self.shards.len(),
+            records: Some(self.shards.len()),
             corrupt: self.corrupt.load(Ordering::Relaxed),
             forgotten_impressions: self.forgotten.load(Ordering::Relaxed),
+            lost_events: 0,
             failed: self.writer.failed(),
         }
     }

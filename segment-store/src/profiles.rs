@@ -6,18 +6,22 @@ use decision::ids::{IdHash, PersonKey, SegmentId};
 use decision::privacy::Permit;
 use decision::profile::{Membership, UnknownWhy};
 use decision::time::Micros;
+use tokio::time::Instant;
 
 use crate::buffer::ProfileBuffer;
 use crate::caps::{CapEvent, Keep};
 use crate::limits::IDS_MAX;
 use crate::local::LocalProfiles;
 use crate::record::memberships::Head;
+use crate::redis::RedisProfiles;
 
 /// The store of profiles. What each method says holds for every implementation; the contract suite checks it.
 #[derive(Clone, Debug)]
 pub enum Profiles {
     /// On one machine: all records in memory, durable in an embedded store.
     Local(Arc<LocalProfiles>),
+    /// On many machines: Redis, or a cluster of them.
+    Redis(RedisProfiles),
 }
 
 /// Memberships that a person gains or that change.
@@ -57,6 +61,9 @@ pub enum StoreError {
     /// The store failed. What it was told since may be lost, and it takes nothing more until it is opened again.
     #[error("the profile store failed: {0}")]
     Failed(Arc<str>),
+    /// The store cannot be reached, so the change was made whole, in part or not at all. Making it again is harmless.
+    #[error("the profile store cannot be reached: {0}")]
+    Unavailable(Arc<str>),
 }
 
 /// What [`Profiles::sweep`] did.
@@ -71,12 +78,14 @@ pub struct Swept {
 /// Figures of the store, for metrics and readiness.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stats {
-    /// Ids with a record.
-    pub records: usize,
+    /// Ids with a record, where the store is this process's alone.
+    pub records: Option<usize>,
     /// Look-ups and changes that met a record that cannot be read.
     pub corrupt: u64,
     /// Impressions that were forgotten too early for want of room in a record.
     pub forgotten_impressions: u64,
+    /// Events that were not counted because too many waited.
+    pub lost_events: u64,
     /// Whether the store failed, so that nothing is durable any more.
     pub failed: bool,
 }
@@ -91,12 +100,14 @@ impl Profiles {
     ///
     /// # Errors
     /// [`UnknownWhy::NotPermitted`] and [`UnknownWhy::NoId`], and [`UnknownWhy::Failed`] where any of the records
-    /// cannot be read: it might have named a segment that must be excluded.
+    /// cannot be read: it might have named a segment that must be excluded. [`UnknownWhy::Late`] where `deadline`, or the
+    /// time that a look-up may take, is over before.
     pub async fn read(
         &self,
         permit: Permit,
         ids: &[IdHash],
         now: Micros,
+        deadline: Instant,
         buffer: &mut ProfileBuffer,
     ) -> Result<(), UnknownWhy> {
         buffer.clear();
@@ -109,12 +120,13 @@ impl Profiles {
         }
         match self {
             Self::Local(local) => local.read(ids, now, buffer),
+            Self::Redis(redis) => redis.read(ids, now, deadline, buffer).await,
         }
     }
 
     /// Counts what became of an impression for all `ids` of a person (those beyond [`IDS_MAX`] are left out). The next
-    /// look-up sees it; it is durable within [`limits::CAPS_PERSIST_INTERVAL`](crate::limits::CAPS_PERSIST_INTERVAL)
-    /// and never waited for: a crash loses the events of that time.
+    /// look-up sees it, in Redis as soon as it is there; it is never waited for. On one machine it is durable within
+    /// [`limits::CAPS_PERSIST_INTERVAL`](crate::limits::CAPS_PERSIST_INTERVAL): a crash loses the events of that time.
     pub fn count(&self, ids: &[IdHash], event: &CapEvent, now: Micros) {
         if event.keep == Keep::default() {
             return;
@@ -122,6 +134,7 @@ impl Profiles {
         let ids = &ids[..ids.len().min(IDS_MAX)];
         match self {
             Self::Local(local) => local.count(ids, event, now),
+            Self::Redis(redis) => redis.count(ids, event, now),
         }
     }
 
@@ -150,6 +163,7 @@ impl Profiles {
                 local.flush().await?;
                 Ok(results)
             }
+            Self::Redis(redis) => redis.join_all(joins, now).await,
         }
     }
 
@@ -163,6 +177,7 @@ impl Profiles {
                 local.leave(ids, segments, now)?;
                 local.flush().await
             }
+            Self::Redis(redis) => redis.leave(ids, segments, now).await,
         }
     }
 
@@ -178,12 +193,14 @@ impl Profiles {
         person: PersonKey,
         memberships: &[Membership],
     ) -> Result<usize, StoreError> {
+        let head = Head { version, person };
         match self {
             Self::Local(local) => {
-                let taken = local.put(ids, Head { version, person }, memberships)?;
+                let taken = local.put(ids, head, memberships)?;
                 local.flush().await?;
                 Ok(taken)
             }
+            Self::Redis(redis) => redis.put(ids, head, memberships).await,
         }
     }
 
@@ -197,14 +214,17 @@ impl Profiles {
                 local.remove(ids);
                 local.flush().await
             }
+            Self::Redis(redis) => redis.remove(ids).await,
         }
     }
 
     /// Drops memberships and impressions that have ended, and records of which nothing is left. Takes a while (the
     /// whole store is gone through, a little at a time for those who read), so it is no call for a thread that serves.
+    /// Redis does it by itself.
     pub fn sweep(&self, now: Micros) -> Swept {
         match self {
             Self::Local(local) => local.sweep(now),
+            Self::Redis(_) => Swept::default(),
         }
     }
 
@@ -212,16 +232,27 @@ impl Profiles {
     pub fn stats(&self) -> Stats {
         match self {
             Self::Local(local) => local.stats(),
+            Self::Redis(redis) => redis.stats(),
         }
     }
 
-    /// Makes all that was counted so far durable.
+    /// Makes all that was counted so far durable; in Redis, puts it there.
     ///
     /// # Errors
-    /// [`StoreError::Failed`]
+    /// [`StoreError::Failed`], [`StoreError::Unavailable`]
     pub async fn flush(&self) -> Result<(), StoreError> {
         match self {
             Self::Local(local) => local.flush().await,
+            Self::Redis(redis) => redis.flush().await,
+        }
+    }
+
+    /// The same store for one more core: with a connection of its own, on the runtime on which it is first used.
+    #[must_use]
+    pub fn for_core(&self) -> Self {
+        match self {
+            Self::Local(local) => Self::Local(Arc::clone(local)),
+            Self::Redis(redis) => Self::Redis(redis.for_core()),
         }
     }
 }

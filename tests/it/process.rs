@@ -187,6 +187,13 @@ impl Drop for Vernier {
     }
 }
 
+/// The servers that a variable of the environment names, or those of `deploy/local/services`.
+#[expect(clippy::disallowed_methods, reason = "tests are told where the servers are")]
+pub(crate) fn servers(variable: &str, default: &str) -> Vec<String> {
+    let given = std::env::var(variable).unwrap_or_else(|_| default.to_owned());
+    given.split(',').map(str::to_owned).collect()
+}
+
 /// A banner request of 300x250.
 pub(crate) fn bid_request(user: &str) -> Vec<u8> {
     format!(

@@ -56,6 +56,8 @@ impl Collector for Figures {
             "Impressions forgotten early for want of room in a record",
             forgotten,
         )?;
+        let lost = ConstCounter::new(stats.lost_events);
+        one(e, "segments_lost_cap_events", "Events that were not counted because too many waited for Redis", lost)?;
         let failed = ConstGauge::new(i64::from(stats.failed));
         one(e, "segments_store_failed", "Whether a write failed, so that nothing is durable until a restart", failed)
     }

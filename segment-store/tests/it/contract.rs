@@ -7,7 +7,7 @@ use segment_store::{Join, Refusal, StoreError, limits, stranger};
 
 use super::*;
 
-async fn fill(profiles: &Profiles) {
+pub(crate) async fn fill(profiles: &Profiles) {
     memberships(profiles).await;
     linked_ids(profiles).await;
     versions(profiles).await;
@@ -30,7 +30,7 @@ async fn memberships(profiles: &Profiles) {
     join(profiles, &[13], &[membership(1, 2_000_000), membership(2, 2_000_000), membership(3, 2_000_000)]).await;
     profiles.leave(&[id(13)], &[SegmentId(3), SegmentId(1), SegmentId(9)], NOW).await.unwrap();
     join(profiles, &[14], &[membership(1, 2_000_000)]).await;
-    profiles.count(&[id(14)], &event(1, CapChange::Won { until: Seconds(2_000_000) }), NOW);
+    profiles.count(&[id(14)], &event(1, CapChange::Won { until: at(2_000_000) }), NOW);
     profiles.remove(&[id(14), id(1)]).await.unwrap();
     profiles.leave(&[id(1)], &[SegmentId(1)], NOW).await.unwrap();
 }
@@ -81,9 +81,9 @@ async fn refusals(profiles: &Profiles) {
 }
 
 fn caps(profiles: &Profiles) {
-    let until = Seconds(2_000_000);
-    let confirmed = |at| CapChange::Confirmed { at: Seconds(at), until: Seconds(1_000_100) };
-    profiles.count(&[id(60), id(61)], &event(1, CapChange::Pending { until: Seconds(1_000_060) }), NOW);
+    let until = at(2_000_000);
+    let confirmed = |seconds| CapChange::Confirmed { at: at(seconds), until: at(1_000_100) };
+    profiles.count(&[id(60), id(61)], &event(1, CapChange::Pending { until: at(1_000_060) }), NOW);
     for _ in 0..2 {
         profiles.count(&[id(61), id(60)], &event(1, confirmed(999_990)), NOW);
         profiles.count(&[id(60), id(61)], &event(2, CapChange::Won { until }), NOW);
@@ -97,15 +97,15 @@ fn caps(profiles: &Profiles) {
     profiles.count(&[id(63)], &event(4, confirmed(999_984)), NOW);
     // Long settled: only as many as the caps need.
     for n in 0..9 {
-        let at = Seconds(990_000 + u32::from(n));
+        let at = at(990_000 + u32::from(n));
         profiles.count(&[id(64)], &event(n, CapChange::Confirmed { at, until: at }), NOW);
     }
     // No cap, no record; and an auction that is over.
     profiles.count(&[id(65)], &CapEvent { keep: Keep::default(), ..event(1, confirmed(1)) }, NOW);
-    profiles.count(&[id(65)], &event(1, CapChange::Pending { until: Seconds(1_000_000) }), NOW);
+    profiles.count(&[id(65)], &event(1, CapChange::Pending { until: at(1_000_000) }), NOW);
 }
 
-async fn judge(profiles: &Profiles) {
+pub(crate) async fn judge(profiles: &Profiles) {
     permits(profiles).await;
     let check = async |ids: &[u64], expected: &str| {
         let hashes: Vec<_> = ids.iter().copied().map(id).collect();
@@ -152,18 +152,18 @@ async fn judge(profiles: &Profiles) {
 
     let stats = profiles.stats();
     assert_eq!((stats.corrupt, stats.forgotten_impressions, stats.failed), (0, 0, false));
-    assert_eq!(stats.records, 21);
+    assert!(stats.records.is_none_or(|records| records == 21), "{stats:?}");
 }
 
 async fn permits(profiles: &Profiles) {
     let mut buffer = ProfileBuffer::new();
     let permit = Permit::of(&Signals::default());
     let restricted = Permit::of(&Signals { gpc: Flag::On, ..Signals::default() });
-    assert_eq!(profiles.read(permit, &[id(10)], NOW, &mut buffer).await, Ok(()));
-    assert_eq!(profiles.read(restricted, &[id(10)], NOW, &mut buffer).await, Err(UnknownWhy::NotPermitted));
+    assert_eq!(profiles.read(permit, &[id(10)], NOW, soon(), &mut buffer).await, Ok(()));
+    assert_eq!(profiles.read(restricted, &[id(10)], NOW, soon(), &mut buffer).await, Err(UnknownWhy::NotPermitted));
     assert_eq!(buffer.profile(), Default::default());
-    assert_eq!(profiles.read(restricted, &[], NOW, &mut buffer).await, Err(UnknownWhy::NotPermitted));
-    assert_eq!(profiles.read(permit, &[], NOW, &mut buffer).await, Err(UnknownWhy::NoId));
+    assert_eq!(profiles.read(restricted, &[], NOW, soon(), &mut buffer).await, Err(UnknownWhy::NotPermitted));
+    assert_eq!(profiles.read(permit, &[], NOW, soon(), &mut buffer).await, Err(UnknownWhy::NoId));
     // Ids beyond the bound are left out.
     let strangers: Vec<_> = (0..limits::IDS_MAX as u64).map(|n| id(900 + n)).chain([id(10)]).collect();
     assert_eq!(shown(profiles, &strangers).await, "");
@@ -195,7 +195,7 @@ async fn local_profiles() {
 async fn what_was_counted_is_written_when_a_local_store_is_closed() {
     let folder = tempfile::tempdir().unwrap();
     let profiles = local(folder.path());
-    profiles.count(&[id(1)], &event(1, CapChange::Won { until: Seconds(2_000_000) }), NOW);
+    profiles.count(&[id(1)], &event(1, CapChange::Won { until: at(2_000_000) }), NOW);
     let before = shown(&profiles, &[id(1)]).await;
     drop(profiles);
     assert_eq!(shown(&local(folder.path()), &[id(1)]).await, before);

@@ -18,11 +18,11 @@ async fn victim() {
         return;
     }
     let profiles = local(Path::new(path.trim()));
-    let first = profiles.stats().records as u64;
+    let first = profiles.stats().records.unwrap() as u64;
     for number in first.. {
         let ids = [id(number)];
         // Caps are acknowledged to nobody, and must not disturb.
-        profiles.count(&ids, &event(1, CapChange::Won { until: Seconds(2_000_000) }), NOW);
+        profiles.count(&ids, &event(1, CapChange::Won { until: at(2_000_000) }), NOW);
         let memberships = [membership(number as u32, 2_000_000), membership(1_000_000, 3_000_000)];
         profiles.join(&Join { ids: &ids, person: None, memberships: &memberships }, NOW).await.unwrap();
         // On a line of its own: the test runner writes to this output too.

@@ -46,7 +46,7 @@ async fn answer(address: std::net::SocketAddr, query: &str, file: String) -> Str
 }
 
 fn line(user: u64, segment: u32) -> String {
-    format!("{{\"user\":\"{user}\",\"segment\":\"s{segment}\",\"until\":2000000}}\n")
+    format!("{{\"user\":\"{user}\",\"segment\":\"s{segment}\",\"until\":3002000000}}\n")
 }
 
 #[tokio::test]
@@ -55,9 +55,9 @@ async fn good_lines_go_in_and_bad_ones_are_named() {
     let profiles = local(folder.path());
     let address = serve(&profiles).await;
     let long = "x".repeat(limits::IMPORT_LINE_BYTES_MAX + 1);
-    let linked = r#"{"ids":["3","4"],"segment":"s5","until":"1970-01-24T00:00:00Z","confidence":0.5}"#;
+    let linked = r#"{"ids":["3","4"],"segment":"s5","until":"2065-02-16T05:20:00Z","confidence":0.5}"#;
     let file =
-        [&line(1, 7), "{\"user\":\"1\",\"segment\":\"x\",\"until\":2000000}\r\n\n", &long, "\n", linked].concat();
+        [&line(1, 7), "{\"user\":\"1\",\"segment\":\"x\",\"until\":3002000000}\r\n\n", &long, "\n", linked].concat();
     assert_eq!(
         answer(address, "", file).await,
         "{\"line\":2,\"problem\":\"unknown segment \\\"x\\\"\"}\n\
@@ -98,12 +98,12 @@ async fn an_import_that_was_cut_off_goes_on_from_its_progress() {
     // What it was told of is durable: it is there when the store is opened again, elsewhere, as it is on disk.
     let copy = tempfile::tempdir().unwrap();
     copy_folder(folder.path(), copy.path());
-    assert_eq!(local(copy.path()).stats().records as u64, 2 * batch);
+    assert_eq!(local(copy.path()).stats().records, Some(2 * batch as usize));
     drop((sender, response));
 
     let resumed = answer(address, &format!("?from_line={}", 2 * batch + 1), lines.concat()).await;
     assert_eq!(resumed, "{\"done\":true,\"lines\":2500,\"joined\":500,\"rejected\":0}\n");
-    assert_eq!(profiles.stats().records as u64, 2 * batch + 500);
+    assert_eq!(profiles.stats().records, Some(2 * batch as usize + 500));
     for n in [1, 2 * batch, 2 * batch + 1, 2 * batch + 500] {
         assert_eq!(shown(&profiles, &[id(n)]).await, format!("{n}:2000000"));
     }

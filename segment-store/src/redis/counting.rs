@@ -1,0 +1,148 @@
+//! The thread that takes what becomes of impressions to Redis, behind those who tell it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::thread;
+
+use decision::ids::IdHash;
+use decision::time::{Micros, Seconds};
+use futures_util::future::join_all;
+use redis::RedisError;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::sleep;
+
+use super::lane::Lane;
+use super::link::{FIELDS, Link, Swapped};
+use super::{Figures, RedisOptions};
+use crate::caps::{CapEvent, Caps};
+use crate::limits::{REDIS_COUNT_BATCH_MAX, REDIS_COUNTS_QUEUED_MAX, REDIS_MEND_INTERVAL};
+use crate::profiles::StoreError;
+use crate::record::{self, Corrupt};
+
+/// The way to the thread.
+pub(super) struct Counting {
+    queue: mpsc::Sender<Told>,
+    figures: Arc<Figures>,
+}
+
+enum Told {
+    Event { id: IdHash, event: CapEvent, now: Micros },
+    Flush(oneshot::Sender<Result<(), StoreError>>),
+}
+
+impl Counting {
+    pub(super) fn start(options: Arc<RedisOptions>, figures: Arc<Figures>) -> Result<Self, StoreError> {
+        let failed = |error: std::io::Error| StoreError::Failed(error.to_string().into());
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
+        let (queue, told) = mpsc::channel(REDIS_COUNTS_QUEUED_MAX);
+        let counter = Counter { lane: Lane::new(options), figures: Arc::clone(&figures), waiting: BTreeMap::new() };
+        let run = move || runtime.block_on(counter.run(told));
+        thread::Builder::new().name("vernier-caps".into()).spawn(run).map_err(failed)?;
+        Ok(Self { queue, figures })
+    }
+
+    /// Leaves an event to be counted. Where too many wait it is dropped, and that is counted.
+    pub(super) fn tell(&self, ids: &[IdHash], event: &CapEvent, now: Micros) {
+        for id in ids {
+            if self.queue.try_send(Told::Event { id: *id, event: *event, now }).is_err() {
+                self.figures.lost_events.inc();
+            }
+        }
+    }
+
+    /// Returns when everything that was told before is stored.
+    pub(super) async fn flush(&self) -> Result<(), StoreError> {
+        let (done, answer) = oneshot::channel();
+        let gone = || StoreError::Unavailable("the thread that counts is gone".into());
+        self.queue.send(Told::Flush(done)).await.map_err(|_| gone())?;
+        answer.await.unwrap_or_else(|_| Err(gone()))
+    }
+}
+
+struct Counter {
+    lane: Lane,
+    figures: Arc<Figures>,
+    /// What is not stored yet, by id, in the order in which it was told.
+    waiting: BTreeMap<IdHash, Vec<(CapEvent, Micros)>>,
+}
+
+impl Counter {
+    async fn run(mut self, mut told: mpsc::Receiver<Told>) {
+        let mut batch = Vec::with_capacity(REDIS_COUNT_BATCH_MAX);
+        while told.recv_many(&mut batch, REDIS_COUNT_BATCH_MAX).await > 0 {
+            let mut flushes = Vec::new();
+            for told in batch.drain(..) {
+                match told {
+                    Told::Event { id, event, now } => self.waiting.entry(id).or_default().push((event, now)),
+                    Told::Flush(done) => flushes.push(done),
+                }
+            }
+            let mut stored = self.store().await;
+            for done in flushes {
+                // Whoever no longer waits does not need the answer.
+                let _gone = done.send(stored.clone());
+            }
+            while stored.is_err() && !told.is_closed() {
+                sleep(REDIS_MEND_INTERVAL).await;
+                stored = self.store().await;
+            }
+        }
+    }
+
+    /// Stores what waits. After an error, what was not stored waits on.
+    async fn store(&mut self) -> Result<(), StoreError> {
+        let link = self.lane.link().await.map_err(|why| StoreError::Unavailable(why.into()))?;
+        let stored = self.store_over(&link).await;
+        stored.map_err(|error| {
+            self.lane.drop_link();
+            StoreError::Unavailable(error.to_string().into())
+        })
+    }
+
+    async fn store_over(&mut self, link: &Link) -> Result<(), RedisError> {
+        let ids: Vec<IdHash> = self.waiting.keys().copied().collect();
+        let fields = link.fetch(&ids).await?;
+        let caps = fields.into_iter().map(|[_, caps]| caps);
+        let mut stored: BTreeMap<IdHash, Vec<u8>> = ids.into_iter().zip(caps).collect();
+        // Of several writers of a record one gets through in each round, so this ends.
+        while !self.waiting.is_empty() {
+            let mut swaps = Vec::with_capacity(stored.len());
+            for (id, before) in &stored {
+                match self.after(before, &self.waiting[id]) {
+                    Some((new, until)) if new != *before => swaps.push((*id, new, until)),
+                    _ => drop(self.waiting.remove(id)),
+                }
+            }
+            let sent = swaps.iter().map(|(id, new, until)| link.swap(id, FIELDS[1], &stored[id], new, *until));
+            let answers = join_all(sent).await;
+            stored.clear();
+            for ((id, ..), answer) in swaps.into_iter().zip(answers) {
+                match answer? {
+                    Swapped::Yes => drop(self.waiting.remove(&id)),
+                    Swapped::No(now) => drop(stored.insert(id, now)),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The field after the events, and until when it says something. `None` where what is stored cannot be read: it is
+    /// left as it is, so that look-ups fail and nobody takes the person for one who has seen nothing.
+    fn after(&self, stored: &[u8], events: &[(CapEvent, Micros)]) -> Option<(Vec<u8>, Seconds)> {
+        let mut caps = Caps::default();
+        if !stored.is_empty()
+            && let Err(Corrupt) = record::caps::decode(stored, &mut caps)
+        {
+            self.figures.corrupt.inc();
+            return None;
+        }
+        for (event, now) in events {
+            self.figures.forgotten.inc_by(caps.apply(event, now.seconds()) as u64);
+        }
+        let mut bytes = Vec::new();
+        if !caps.is_empty() {
+            record::caps::encode(&caps, &mut bytes);
+        }
+        Some((bytes, caps.ends()))
+    }
+}

@@ -1,0 +1,155 @@
+//! A connection of one thread: opened when it is first needed, given up when it does not answer, mended behind it.
+
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use decision::ids::IdHash;
+use decision::profile::UnknownWhy;
+use tokio::time::{Instant, sleep, timeout, timeout_at};
+
+use super::RedisOptions;
+use super::link::Link;
+use crate::limits::{REDIS_FAILURES_MAX, REDIS_IN_FLIGHT_MAX, REDIS_MEND_INTERVAL, REDIS_REGIONS};
+
+/// Slots of a cluster (Redis Cluster specification).
+const SLOTS: usize = 16_384;
+
+/// A connection that mends itself. It belongs to the runtime on which it is first used; clones share it.
+#[derive(Clone)]
+pub(super) struct Lane(Arc<State>);
+
+struct State {
+    options: Arc<RedisOptions>,
+    link: Mutex<Option<Link>>,
+    /// Held by whoever opens a connection.
+    opening: tokio::sync::Mutex<()>,
+    /// Parts of the keys: of a cluster, one may be down while the others answer.
+    regions: [Region; REDIS_REGIONS],
+    in_flight: AtomicUsize,
+}
+
+#[derive(Default)]
+struct Region {
+    /// Failures since the last answer.
+    failures: AtomicU32,
+    /// Given up until it is mended.
+    given_up: AtomicBool,
+}
+
+impl Lane {
+    pub(super) fn new(options: Arc<RedisOptions>) -> Self {
+        Self(Arc::new(State {
+            options,
+            link: Mutex::default(),
+            opening: tokio::sync::Mutex::default(),
+            regions: Default::default(),
+            in_flight: AtomicUsize::new(0),
+        }))
+    }
+
+    /// Both fields of each id, by `deadline` and within the time for a look-up.
+    pub(super) async fn read(&self, ids: &[IdHash], deadline: Instant) -> Result<Vec<[Vec<u8>; 2]>, UnknownWhy> {
+        if ids.iter().any(|id| self.region(id).given_up.load(Ordering::Relaxed)) {
+            return Err(UnknownWhy::Failed);
+        }
+        let Some(_place) = self.place() else { return Err(UnknownWhy::Late) };
+        let now = Instant::now();
+        // The timer below is a millisecond coarse.
+        if now >= deadline {
+            return Err(UnknownWhy::Late);
+        }
+        let patience = now + self.0.options.lookup_timeout;
+        let asked = async {
+            let link = self.link().await.map_err(|_| UnknownWhy::Failed)?;
+            link.fetch(ids).await.map_err(|_| UnknownWhy::Failed)
+        };
+        let answer = timeout_at(deadline.min(patience), asked).await.unwrap_or(Err(UnknownWhy::Late));
+        match &answer {
+            Ok(_) => ids.iter().for_each(|id| self.region(id).failures.store(0, Ordering::Relaxed)),
+            // An exchange in a hurry says nothing of Redis.
+            Err(UnknownWhy::Late) if deadline < patience => {}
+            Err(_) => ids.iter().for_each(|id| self.failed(id)),
+        }
+        answer
+    }
+
+    /// The connection; opened where there is none. Waits for as long as opening takes, not for a mend.
+    pub(super) async fn link(&self) -> Result<Link, String> {
+        if let Some(link) = self.current() {
+            return Ok(link);
+        }
+        // Many may come at once: one opens, the others take what it opened.
+        let _turn = self.0.opening.lock().await;
+        if let Some(link) = self.current() {
+            return Ok(link);
+        }
+        let link = Link::open(&self.0.options).await?;
+        self.set(Some(link.clone()));
+        Ok(link)
+    }
+
+    /// Gives the connection up after a failure; the next one who needs it opens another.
+    pub(super) fn drop_link(&self) {
+        self.set(None);
+    }
+
+    fn current(&self) -> Option<Link> {
+        self.0.link.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set(&self, link: Option<Link>) {
+        *self.0.link.lock().unwrap_or_else(PoisonError::into_inner) = link;
+    }
+
+    fn region(&self, id: &IdHash) -> &Region {
+        if !self.0.options.cluster {
+            return &self.0.regions[0];
+        }
+        // The slot of a key; a run of slots belongs to one master.
+        let slot = usize::from(crc16::State::<crc16::XMODEM>::calculate(&id.0)) % SLOTS;
+        &self.0.regions[slot * REDIS_REGIONS / SLOTS]
+    }
+
+    fn failed(&self, id: &IdHash) {
+        let region = self.region(id);
+        let failures = region.failures.fetch_add(1, Ordering::Relaxed) + 1;
+        if failures >= REDIS_FAILURES_MAX && !region.given_up.swap(true, Ordering::Relaxed) {
+            tracing::warn!(failures, "Redis does not answer: look-ups are given up until it does");
+            tokio::spawn(self.clone().mend(*id));
+        }
+    }
+
+    /// Opens connections until one answers for `id` in the time that a look-up has.
+    async fn mend(self, id: IdHash) {
+        let since = Instant::now();
+        loop {
+            if let Ok(link) = Link::open(&self.0.options).await
+                && let Ok(Ok(_)) = timeout(self.0.options.lookup_timeout, link.fetch(&[id])).await
+            {
+                self.set(Some(link));
+                break;
+            }
+            sleep(REDIS_MEND_INTERVAL).await;
+        }
+        let region = self.region(&id);
+        region.failures.store(0, Ordering::Relaxed);
+        region.given_up.store(false, Ordering::Relaxed);
+        tracing::info!(after = ?since.elapsed(), "Redis answers again");
+    }
+
+    /// Room for one more look-up, if there is any.
+    fn place(&self) -> Option<Place<'_>> {
+        let before = self.0.in_flight.fetch_add(1, Ordering::Relaxed);
+        let place = Place(&self.0.in_flight);
+        (before < REDIS_IN_FLIGHT_MAX).then_some(place)
+    }
+}
+
+/// A look-up in flight.
+struct Place<'a>(&'a AtomicUsize);
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
