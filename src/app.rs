@@ -169,6 +169,9 @@ async fn serve(
         tally.last(&bidder, &shared.books.books(clock()));
     }
     admin.abort();
+    // What the last notices told the caps.
+    let flushed = shared.profiles.flush().await.map_err(|problem| problem.to_string());
+    let drained = drained.and(flushed);
     failure.map_or(drained, |failure| Err(cause(failure, &shared.log)))
 }
 

@@ -51,7 +51,8 @@ fn check(configuration: &str) {
 
     // Another process with nothing on its own disk.
     drop(treated);
-    drop(vernier);
+    let mut vernier = vernier;
+    vernier.terminate();
     let another = Vernier::up_with(configuration);
     assert_eq!(of_cart(&another, user), capped);
     assert_eq!(of_cart(&another, other), "bid");

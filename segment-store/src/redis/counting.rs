@@ -22,39 +22,45 @@ use crate::record::{self, Corrupt};
 /// The way to the thread.
 pub(super) struct Counting {
     queue: mpsc::Sender<Told>,
+    flushes: mpsc::Sender<Flush>,
     figures: Arc<Figures>,
 }
 
-enum Told {
-    Event { id: IdHash, event: CapEvent, now: Micros },
-    Flush(oneshot::Sender<Result<(), StoreError>>),
+struct Told {
+    id: IdHash,
+    event: CapEvent,
+    now: Micros,
 }
+
+/// Someone waits until all that was told before is stored, or cannot be.
+type Flush = oneshot::Sender<Result<(), StoreError>>;
 
 impl Counting {
     pub(super) fn start(options: Arc<RedisOptions>, figures: Arc<Figures>) -> Result<Self, StoreError> {
         let failed = |error: std::io::Error| StoreError::Failed(error.to_string().into());
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
         let (queue, told) = mpsc::channel(REDIS_COUNTS_QUEUED_MAX);
+        let (flushes, asked) = mpsc::channel(1);
         let counter = Counter { lane: Lane::new(options), figures: Arc::clone(&figures), waiting: BTreeMap::new() };
-        let run = move || runtime.block_on(counter.run(told));
+        let run = move || runtime.block_on(counter.run(told, asked));
         thread::Builder::new().name("vernier-caps".into()).spawn(run).map_err(failed)?;
-        Ok(Self { queue, figures })
+        Ok(Self { queue, flushes, figures })
     }
 
     /// Leaves an event to be counted. Where too many wait it is dropped, and that is counted.
     pub(super) fn tell(&self, ids: &[IdHash], event: &CapEvent, now: Micros) {
         for id in ids {
-            if self.queue.try_send(Told::Event { id: *id, event: *event, now }).is_err() {
+            if self.queue.try_send(Told { id: *id, event: *event, now }).is_err() {
                 self.figures.lost_events.inc();
             }
         }
     }
 
-    /// Returns when everything that was told before is stored.
+    /// Returns when everything that was told before is stored. Where Redis is not there it says so, and the events wait on.
     pub(super) async fn flush(&self) -> Result<(), StoreError> {
         let (done, answer) = oneshot::channel();
         let gone = || StoreError::Unavailable("the thread that counts is gone".into());
-        self.queue.send(Told::Flush(done)).await.map_err(|_| gone())?;
+        self.flushes.send(done).await.map_err(|_| gone())?;
         answer.await.unwrap_or_else(|_| Err(gone()))
     }
 }
@@ -67,30 +73,43 @@ struct Counter {
 }
 
 impl Counter {
-    async fn run(mut self, mut told: mpsc::Receiver<Told>) {
+    async fn run(mut self, mut told: mpsc::Receiver<Told>, mut flushes: mpsc::Receiver<Flush>) {
         let mut batch = Vec::with_capacity(REDIS_COUNT_BATCH_MAX);
-        while told.recv_many(&mut batch, REDIS_COUNT_BATCH_MAX).await > 0 {
-            let mut flushes = Vec::new();
-            for told in batch.drain(..) {
-                match told {
-                    Told::Event { id, event, now } => self.waiting.entry(id).or_default().push((event, now)),
-                    Told::Flush(done) => flushes.push(done),
+        loop {
+            // What could not be stored is tried again before more is taken: the queue is the bound.
+            let behind = !self.waiting.is_empty();
+            let flush = tokio::select! {
+                biased;
+                Some(done) = flushes.recv() => Some(done),
+                taken = told.recv_many(&mut batch, REDIS_COUNT_BATCH_MAX), if !behind => {
+                    if taken == 0 {
+                        return;
+                    }
+                    None
                 }
+                () = sleep(REDIS_MEND_INTERVAL), if behind => None,
+            };
+            if flush.is_some() {
+                batch.extend(std::iter::from_fn(|| told.try_recv().ok()));
             }
-            let mut stored = self.store().await;
-            for done in flushes {
+            for Told { id, event, now } in batch.drain(..) {
+                self.waiting.entry(id).or_default().push((event, now));
+            }
+            let stored = self.store().await;
+            if let Some(done) = flush {
                 // Whoever no longer waits does not need the answer.
-                let _gone = done.send(stored.clone());
-            }
-            while stored.is_err() && !told.is_closed() {
-                sleep(REDIS_MEND_INTERVAL).await;
-                stored = self.store().await;
+                let _gone = done.send(stored);
+            } else if stored.is_err() && told.is_closed() {
+                return;
             }
         }
     }
 
     /// Stores what waits. After an error, what was not stored waits on.
     async fn store(&mut self) -> Result<(), StoreError> {
+        if self.waiting.is_empty() {
+            return Ok(());
+        }
         let link = self.lane.link().await.map_err(|why| StoreError::Unavailable(why.into()))?;
         let stored = self.store_over(&link).await;
         stored.map_err(|error| {
