@@ -3,10 +3,11 @@
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use bidder::campaigns::Campaigns;
 use bidder::role::{Running, Setup};
+use bidder::server::Moment;
 use control_plane::ControlPlane;
 use decision::ids::NodeId;
 use decision::time::Micros;
@@ -64,8 +65,7 @@ pub(crate) struct Shared {
 
 /// The wall clock.
 pub(crate) fn clock() -> Micros {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Micros(i64::try_from(since.as_micros()).unwrap_or(i64::MAX))
+    Moment::now().wall
 }
 
 /// Runs `roles` until the process is told to end or one of them cannot go on.

@@ -1,63 +1,27 @@
 //! What becomes of a notice, on a real log: by its token, its time and its price.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-
-use bidder::bidder::Bidder;
-use bidder::campaigns::Campaigns;
-use bidder::events::Events;
 use bidder::exchange::dialect::{Billable, Dialect};
-use bidder::lease::Reservations;
-use bidder::metrics::Metrics;
 use bidder::notice::{Answer, take};
-use bidder::token::{Claims, Ids, Key, Keys, NoticeKind};
+use bidder::token::{Claims, Ids, NoticeKind};
 use decision::ids::{
-    AdvertiserId, CampaignId, CreativeId, Currency, ExchangeName, IdHash, ImpressionId, LeaseId, NodeId, VariantId,
+    AdvertiserId, CampaignId, CreativeId, Currency, ExchangeName, IdHash, ImpressionId, LeaseId, VariantId,
 };
-use decision::money::{Nanos, Rate, Rates};
+use decision::money::{Nanos, Rate};
 use decision::outcome::Arm;
 use decision::time::Micros;
-use event_log::{EventLog, LocalLog, LocalOptions, Offset, Stream};
+use event_log::{Offset, Stream};
 use proto::record;
 use proto::wire::{Notice, NoticeKind as WireKind};
-use segment_store::{IdHasher, LocalProfiles, Profiles};
-use tempfile::TempDir;
+
+use crate::place::{NODE, Place};
 
 const BID_AT: Micros = Micros(1_800_000_000_000_000);
 const LIFE_S: i64 = 3_600;
 
 /// A bidder of two exchanges: `burl` bills by `burl`, `pixel` by the view.
-struct Place {
-    bidder: Bidder,
-    log: EventLog,
-    _dir: TempDir,
-}
-
 fn place() -> Place {
-    let dir = tempfile::tempdir().expect("a directory");
-    let options = LocalOptions::new(dir.path().join("events"));
-    let log = EventLog::from(LocalLog::open(options).expect("a log"));
-    let profiles = LocalProfiles::open(&dir.path().join("profiles")).expect("profiles");
-    let (events, _producer) = Events::start(log.clone()).expect("a thread");
-    let name = |name: &str| ExchangeName::new(name).expect("a name");
-    let pixel = Dialect { billable: Billable::View, ..Dialect::new(name("pixel")) };
-    let exchanges = [Dialect::new(name("burl")), pixel];
-    let bidder = Bidder {
-        node: NodeId(7),
-        exchanges: exchanges.into_iter().map(|d| (d.name.to_string(), d)).collect::<BTreeMap<_, _>>(),
-        campaigns: Campaigns::new(Rates::default()),
-        profiles: Profiles::Local(Arc::new(profiles)),
-        hasher: IdHasher::new([1; 16]),
-        keys: Keys::new(Key::new(1, &[9; 16]), None),
-        reservations: Arc::new(Reservations::default()),
-        events,
-        log: log.clone(),
-        metrics: Metrics::new(1),
-        public_url: "http://127.0.0.1:1".into(),
-        seed_key: 1,
-        sampled_one_in: 1,
-    };
-    Place { bidder, log, _dir: dir }
+    let [burl, pixel] = ["burl", "pixel"].map(|name| Dialect::new(ExchangeName::new(name).expect("a name")));
+    Place::of([burl, Dialect { billable: Billable::View, ..pixel }])
 }
 
 fn claims(exchange: &str, test: bool) -> Claims<'static> {
@@ -73,7 +37,7 @@ fn claims(exchange: &str, test: bool) -> Claims<'static> {
         ids: Ids::new(&[IdHash([4; 16])]),
         keep: (2, 0),
         test,
-        node: NodeId(7),
+        node: NODE,
         lease: LeaseId(1),
         price: Nanos::of_one_impression(2_000_000),
         currency: Currency::new("USD").expect("a code"),
@@ -102,8 +66,8 @@ fn check(notice: &str, expected: &str) {
     let answer = runtime.block_on(take(&place.bidder, kind, &token, words[2], now));
     place.bidder.events.close();
     // Closing waits until everything that was appended is durable.
-    place.log.clone().close();
-    let records = place.log.read_from(Stream::Notices, Offset(0)).try_next().unwrap_or_default();
+    place.bidder.log.clone().close();
+    let records = place.bidder.log.read_from(Stream::Notices, Offset(0)).try_next().unwrap_or_default();
     let said: Vec<String> = records
         .iter()
         .map(|record| {
@@ -175,7 +139,7 @@ fn without_a_durable_log_nothing_but_a_click_is_answered() {
         (NoticeKind::Click, Answer::Redirect("https://shop.example/".into())),
     ] {
         let place = place();
-        place.log.clone().close();
+        place.bidder.log.clone().close();
         let mut token = String::new();
         place.bidder.keys.seal(kind, &claims("burl", false), &mut Vec::new(), &mut token);
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");

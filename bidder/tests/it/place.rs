@@ -1,6 +1,5 @@
 //! A bidder on a real log, with a campaign that a test describes.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bidder::bidder::Bidder;
@@ -22,25 +21,28 @@ use tempfile::TempDir;
 
 pub(crate) const NODE: NodeId = NodeId(7);
 
-/// A bidder of two exchanges: `old` speaks OpenRTB 2.5, `new` 2.6.
+/// A bidder with a log and profiles of its own.
 pub(crate) struct Place {
     pub(crate) bidder: Arc<Bidder>,
     _dir: TempDir,
 }
 
 impl Place {
+    /// For two exchanges: `old` speaks OpenRTB 2.5, `new` 2.6.
     pub(crate) fn new() -> Self {
+        let [old, new] = ["old", "new"].map(|name| Dialect::new(ExchangeName::new(name).expect("a name")));
+        Self::of([Dialect { version: Version::V2_5, ..old }, Dialect { version: Version::V2_6, ..new }])
+    }
+
+    /// For these exchanges.
+    pub(crate) fn of(exchanges: impl IntoIterator<Item = Dialect>) -> Self {
         let dir = tempfile::tempdir().expect("a directory");
         let log = EventLog::from(LocalLog::open(LocalOptions::new(dir.path().join("events"))).expect("a log"));
         let profiles = LocalProfiles::open(&dir.path().join("profiles")).expect("profiles");
         let (events, _producer) = Events::start(log.clone()).expect("a thread");
-        let exchange = |name: &str, version| {
-            let dialect = Dialect { version, ..Dialect::new(ExchangeName::new(name).expect("a name")) };
-            (name.to_owned(), dialect)
-        };
         let bidder = Bidder {
             node: NODE,
-            exchanges: BTreeMap::from([exchange("old", Version::V2_5), exchange("new", Version::V2_6)]),
+            exchanges: exchanges.into_iter().map(|d| (d.name.to_string(), d)).collect(),
             campaigns: Campaigns::new(Rates::default()),
             profiles: Profiles::Local(Arc::new(profiles)),
             hasher: IdHasher::new([1; 16]),
