@@ -65,6 +65,15 @@ impl Counting {
     }
 }
 
+/// What events make of a field of caps.
+struct After {
+    field: Vec<u8>,
+    /// Until when it says something.
+    until: Seconds,
+    /// Impressions that had to be forgotten for want of room.
+    forgotten: usize,
+}
+
 struct Counter {
     lane: Lane,
     figures: Arc<Figures>,
@@ -128,26 +137,35 @@ impl Counter {
             let mut swaps = Vec::with_capacity(stored.len());
             for (id, before) in &stored {
                 match self.after(before, &self.waiting[id]) {
-                    Some((new, until)) if new != *before => swaps.push((*id, new, until)),
-                    _ => drop(self.waiting.remove(id)),
+                    Some(after) if after.field != *before => swaps.push((*id, after)),
+                    after => self.settled(id, after.map_or(0, |after| after.forgotten)),
                 }
             }
-            let sent = swaps.iter().map(|(id, new, until)| link.swap(id, FIELDS[1], &stored[id], new, *until));
+            let sent = swaps.iter().map(|(id, new)| link.swap(id, FIELDS[1], &stored[id], &new.field, new.until));
             let answers = join_all(sent).await;
             stored.clear();
-            for ((id, ..), answer) in swaps.into_iter().zip(answers) {
-                match answer? {
-                    Swapped::Yes => drop(self.waiting.remove(&id)),
-                    Swapped::No(now) => drop(stored.insert(id, now)),
+            let mut failed = Ok(());
+            for ((id, new), answer) in swaps.into_iter().zip(answers) {
+                match answer {
+                    Ok(Swapped::Yes) => self.settled(&id, new.forgotten),
+                    Ok(Swapped::No(now)) => drop(stored.insert(id, now)),
+                    Err(error) => failed = Err(error),
                 }
             }
+            failed?;
         }
         Ok(())
     }
 
-    /// The field after the events, and until when it says something. `None` where what is stored cannot be read: it is
-    /// left as it is, so that look-ups fail and nobody takes the person for one who has seen nothing.
-    fn after(&self, stored: &[u8], events: &[(CapEvent, Micros)]) -> Option<(Vec<u8>, Seconds)> {
+    /// What waited for this id is stored, or cannot be; it made so many impressions be forgotten.
+    fn settled(&mut self, id: &IdHash, forgotten: usize) {
+        self.waiting.remove(id);
+        self.figures.forgotten.inc_by(forgotten as u64);
+    }
+
+    /// `None` where what is stored cannot be read: it is left as it is, so that look-ups fail and nobody takes the person
+    /// for one who has seen nothing.
+    fn after(&self, stored: &[u8], events: &[(CapEvent, Micros)]) -> Option<After> {
         let mut caps = Caps::default();
         if !stored.is_empty()
             && let Err(Corrupt) = record::caps::decode(stored, &mut caps)
@@ -155,13 +173,11 @@ impl Counter {
             self.figures.corrupt.inc();
             return None;
         }
-        for (event, now) in events {
-            self.figures.forgotten.inc_by(caps.apply(event, now.seconds()) as u64);
-        }
-        let mut bytes = Vec::new();
+        let forgotten = events.iter().map(|(event, now)| caps.apply(event, now.seconds())).sum();
+        let mut field = Vec::new();
         if !caps.is_empty() {
-            record::caps::encode(&caps, &mut bytes);
+            record::caps::encode(&caps, &mut field);
         }
-        Some((bytes, caps.ends()))
+        Some(After { field, until: caps.ends(), forgotten })
     }
 }

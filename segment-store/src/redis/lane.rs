@@ -8,7 +8,7 @@ use decision::profile::UnknownWhy;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::RedisOptions;
-use super::link::Link;
+use super::link::{Answer, Link, Record};
 use crate::limits::{REDIS_FAILURES_MAX, REDIS_IN_FLIGHT_MAX, REDIS_MEND_INTERVAL, REDIS_REGIONS};
 
 /// Slots of a cluster (Redis Cluster specification).
@@ -47,8 +47,8 @@ impl Lane {
         }))
     }
 
-    /// Both fields of each id, by `deadline` and within the time for a look-up.
-    pub(super) async fn read(&self, ids: &[IdHash], deadline: Instant) -> Result<Vec<[Vec<u8>; 2]>, UnknownWhy> {
+    /// The record of each id, by `deadline` and within the time for a look-up.
+    pub(super) async fn read(&self, ids: &[IdHash], deadline: Instant) -> Result<Vec<Record>, UnknownWhy> {
         if ids.iter().any(|id| self.region(id).given_up.load(Ordering::Relaxed)) {
             return Err(UnknownWhy::Failed);
         }
@@ -59,18 +59,40 @@ impl Lane {
             return Err(UnknownWhy::Late);
         }
         let patience = now + self.0.options.lookup_timeout;
+        let mut answers = vec![None; ids.len()];
         let asked = async {
-            let link = self.link().await.map_err(|_| UnknownWhy::Failed)?;
-            link.fetch(ids).await.map_err(|_| UnknownWhy::Failed)
+            if let Ok(link) = self.link().await {
+                link.fetch_each(ids, &mut answers).await;
+            }
         };
-        let answer = timeout_at(deadline.min(patience), asked).await.unwrap_or(Err(UnknownWhy::Late));
-        match &answer {
-            Ok(_) => ids.iter().for_each(|id| self.region(id).failures.store(0, Ordering::Relaxed)),
-            // An exchange in a hurry says nothing of Redis.
-            Err(UnknownWhy::Late) if deadline < patience => {}
-            Err(_) => ids.iter().for_each(|id| self.failed(id)),
+        let in_time = timeout_at(deadline.min(patience), asked).await.is_ok();
+        // An exchange in a hurry says nothing of Redis.
+        self.judge(ids, &answers, in_time || patience <= deadline);
+        let records = answers.into_iter().map(|answer| match answer {
+            Some(Ok(record)) => Ok(record),
+            None if !in_time => Err(UnknownWhy::Late),
+            _ => Err(UnknownWhy::Failed),
+        });
+        records.collect()
+    }
+
+    /// Counts, once for each region, whether it answered; of no answer only where there was `time` enough for one.
+    fn judge(&self, ids: &[IdHash], answers: &[Answer], time: bool) {
+        let mut failed = [false; REDIS_REGIONS];
+        for (id, answer) in ids.iter().zip(answers) {
+            let region = self.region_of(id);
+            match answer {
+                Some(Ok(_)) => self.0.regions[region].failures.store(0, Ordering::Relaxed),
+                // The record is no record; Redis is there.
+                Some(Err(error)) if error.code() == Some("WRONGTYPE") => {}
+                None if !time => {}
+                _ if failed[region] => {}
+                _ => {
+                    failed[region] = true;
+                    self.failed(id);
+                }
+            }
         }
-        answer
     }
 
     /// The connection; opened where there is none. Waits for as long as opening takes, not for a mend.
@@ -102,12 +124,16 @@ impl Lane {
     }
 
     fn region(&self, id: &IdHash) -> &Region {
+        &self.0.regions[self.region_of(id)]
+    }
+
+    fn region_of(&self, id: &IdHash) -> usize {
         if !self.0.options.cluster {
-            return &self.0.regions[0];
+            return 0;
         }
         // The slot of a key; a run of slots belongs to one master.
         let slot = usize::from(crc16::State::<crc16::XMODEM>::calculate(&id.0)) % SLOTS;
-        &self.0.regions[slot * REDIS_REGIONS / SLOTS]
+        slot * REDIS_REGIONS / SLOTS
     }
 
     fn failed(&self, id: &IdHash) {

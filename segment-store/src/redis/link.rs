@@ -26,6 +26,12 @@ pub(super) enum Link {
     Cluster(ClusterConnection),
 }
 
+/// Both fields of a record, empty where there is none.
+pub(super) type Record = [Vec<u8>; 2];
+
+/// What Redis said of one id. `None`: nothing yet.
+pub(super) type Answer = Option<Result<Record, RedisError>>;
+
 /// What became of a swap.
 pub(super) enum Swapped {
     /// The new value is stored.
@@ -44,7 +50,7 @@ impl Link {
         // The first caller decides; every caller asks for the same.
         let _set_before = ring::default_provider().install_default();
         let mut link = if options.cluster { cluster(options).await? } else { single(options).await? };
-        let info = link.everywhere(cmd("INFO").arg("memory").clone()).await.map_err(|error| error.to_string())?;
+        let info = link.everywhere(cmd("INFO").arg("memory")).await.map_err(|error| error.to_string())?;
         let infos = texts(&info);
         let mut policies = infos.iter().map(|info| info_of(info, "maxmemory_policy").unwrap_or("not told"));
         if let Some(policy) = policies.find(|policy| *policy != "noeviction") {
@@ -57,33 +63,50 @@ impl Link {
     }
 
     async fn load_functions(&mut self) -> Result<(), RedisError> {
-        self.everywhere(cmd("FUNCTION").arg("LOAD").arg("REPLACE").arg(FUNCTIONS).clone()).await.map(drop)
+        self.everywhere(cmd("FUNCTION").arg("LOAD").arg("REPLACE").arg(FUNCTIONS)).await.map(drop)
     }
 
     /// Sends a command to every master; the answers, by master where there are several.
-    async fn everywhere(&mut self, command: Cmd) -> Result<Value, RedisError> {
+    async fn everywhere(&mut self, command: &Cmd) -> Result<Value, RedisError> {
         let all = RoutingInfo::MultiNode((MultipleNodeRoutingInfo::AllMasters, None::<ResponsePolicy>));
         match self {
-            Self::Single(connection) => connection.req_packed_command(&command).await,
-            Self::Cluster(connection) => connection.route_command(command, all).await,
-        }
+            Self::Single(connection) => connection.send_packed_command(command).await,
+            Self::Cluster(connection) => connection.route_command(command.clone(), all).await,
+        }?
+        .extract_error()
     }
 
-    async fn ask(&self, command: Cmd) -> Result<Value, RedisError> {
-        match self.clone() {
-            Self::Single(mut connection) => connection.req_packed_command(&command).await,
-            Self::Cluster(mut connection) => connection.req_packed_command(&command).await,
-        }
+    /// Sends a command, over a clone of its own where others are in flight.
+    async fn ask(mut self, command: &Cmd) -> Result<Value, RedisError> {
+        match &mut self {
+            Self::Single(connection) => connection.send_packed_command(command).await,
+            Self::Cluster(connection) => connection.req_packed_command(command).await,
+        }?
+        .extract_error()
     }
 
-    /// Both fields of each id, all asked for at once; empty where there is none.
-    pub(super) async fn fetch(&self, ids: &[IdHash]) -> Result<Vec<[Vec<u8>; 2]>, RedisError> {
-        let of = async |id: &IdHash| {
-            let value = self.ask(cmd("HMGET").arg(&id.0).arg(&FIELDS).clone()).await?;
+    /// Asks for the record of each id, all at once, and puts each answer in its place as soon as it is there.
+    pub(super) async fn fetch_each(self, ids: &[IdHash], answers: &mut [Answer]) {
+        let of = async |link: Self, id: &IdHash| {
+            let value = link.ask(cmd("HMGET").arg(&id.0).arg(&FIELDS)).await?;
             let [memberships, caps]: [Option<Vec<u8>>; 2] = redis::from_redis_value(value)?;
             Ok([memberships.unwrap_or_default(), caps.unwrap_or_default()])
         };
-        join_all(ids.iter().map(of)).await.into_iter().collect()
+        match (ids, answers) {
+            ([id], [answer]) => *answer = Some(of(self, id).await),
+            (ids, answers) => {
+                let asked =
+                    ids.iter().zip(answers).map(async |(id, answer)| *answer = Some(of(self.clone(), id).await));
+                join_all(asked).await;
+            }
+        }
+    }
+
+    /// The record of each id, all asked for at once.
+    pub(super) async fn fetch(&self, ids: &[IdHash]) -> Result<Vec<Record>, RedisError> {
+        let mut answers = vec![None; ids.len()];
+        self.clone().fetch_each(ids, &mut answers).await;
+        answers.into_iter().flatten().collect()
     }
 
     /// Replaces a field that still is `expected`. The record is kept until `until` at least.
@@ -97,11 +120,11 @@ impl Link {
     ) -> Result<Swapped, RedisError> {
         let mut call = cmd("FCALL");
         call.arg("vernier_swap_1").arg(1).arg(&id.0).arg(field).arg(expected).arg(new).arg(until.0);
-        let answer = match self.ask(call.clone()).await {
+        let answer = match self.clone().ask(&call).await {
             // A master that was added since.
             Err(error) if error.detail().is_some_and(|detail| detail.contains("Function not found")) => {
                 self.clone().load_functions().await?;
-                self.ask(call).await?
+                self.clone().ask(&call).await?
             }
             answer => answer?,
         };
@@ -113,8 +136,8 @@ impl Link {
 
     /// Removes whole records.
     pub(super) async fn remove(&self, ids: &[IdHash]) -> Result<(), RedisError> {
-        let removals = ids.iter().map(|id| self.ask(cmd("UNLINK").arg(&id.0).clone()));
-        join_all(removals).await.into_iter().try_for_each(|removed| removed.map(drop))
+        let remove = async |id: &IdHash| self.clone().ask(cmd("UNLINK").arg(&id.0)).await;
+        join_all(ids.iter().map(remove)).await.into_iter().try_for_each(|removed| removed.map(drop))
     }
 }
 
@@ -130,7 +153,7 @@ async fn single(options: &RedisOptions) -> Result<Link, String> {
         };
         let attempt = async {
             let mut link = Link::Single(client?.get_multiplexed_async_connection_with_config(&config).await?);
-            let info = link.everywhere(cmd("INFO").arg("replication").clone()).await?;
+            let info = link.everywhere(cmd("INFO").arg("replication")).await?;
             Ok::<_, RedisError>((link, info))
         };
         match attempt.await {

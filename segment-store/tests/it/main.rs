@@ -6,6 +6,8 @@ mod crash;
 mod import;
 mod memberships;
 mod redis;
+mod redis_faults;
+mod server;
 
 use std::cell::Cell;
 use std::path::Path;

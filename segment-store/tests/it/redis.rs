@@ -15,7 +15,7 @@ fn urls(variable: &str, default: &str) -> Vec<String> {
     given.split(',').map(str::to_owned).collect()
 }
 
-fn single() -> RedisOptions {
+pub(crate) fn single() -> RedisOptions {
     let urls = urls("REDIS_URL", "redis://127.0.0.1:17379");
     RedisOptions { urls, cluster: false, authority: None, lookup_timeout: Duration::from_secs(10) }
 }
@@ -25,7 +25,7 @@ fn cluster() -> RedisOptions {
     RedisOptions { urls: urls("REDIS_CLUSTER_URL", default), cluster: true, ..single() }
 }
 
-async fn open(options: RedisOptions) -> Profiles {
+pub(crate) async fn open(options: RedisOptions) -> Profiles {
     SALT.set(rand::random());
     let opened = RedisProfiles::open(options).await;
     Profiles::Redis(opened.unwrap_or_else(|error| panic!("{error}: run deploy/local/services up")))
