@@ -81,11 +81,12 @@ impl RedisProfiles {
     /// Connects, and starts the thread that counts.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`]: it cannot be reached, or it may evict records.
+    /// [`StoreError::Unavailable`]: it cannot be reached, it may evict records, or its user may not do all that is needed.
     pub async fn open(options: RedisOptions) -> Result<Self, StoreError> {
         let (options, figures) = (Arc::new(options), Arc::<Figures>::default());
         let lane = Lane::new(Arc::clone(&options));
-        lane.link().await.map_err(|why| StoreError::Unavailable(why.into()))?;
+        let link = lane.link().await.map_err(|why| StoreError::Unavailable(why.into()))?;
+        link.try_out().await.map_err(|error| StoreError::Unavailable(error.to_string().into()))?;
         let counting = Arc::new(Counting::start(Arc::clone(&options), Arc::clone(&figures))?);
         Ok(Self { options, lane, counting, figures })
     }

@@ -66,6 +66,15 @@ impl Link {
         self.everywhere(cmd("FUNCTION").arg("LOAD").arg("REPLACE").arg(FUNCTIONS)).await.map(drop)
     }
 
+    /// Does once what is done later, for an id that nobody has: what this user may not do is told at the start.
+    pub(super) async fn try_out(&self) -> Result<(), RedisError> {
+        let nobody = IdHash([0; 16]);
+        self.fetch(&[nobody]).await?;
+        self.swap(&nobody, FIELDS[0], b"", b"nobody", Seconds(u32::MAX)).await?;
+        self.swap(&nobody, FIELDS[0], b"nobody", b"", Seconds(u32::MAX)).await?;
+        self.remove(&[nobody]).await
+    }
+
     /// Sends a command to every master; the answers, by master where there are several.
     async fn everywhere(&mut self, command: &Cmd) -> Result<Value, RedisError> {
         let all = RoutingInfo::MultiNode((MultipleNodeRoutingInfo::AllMasters, None::<ResponsePolicy>));

@@ -6,6 +6,7 @@ mod crash;
 mod import;
 mod memberships;
 mod redis;
+mod redis_access;
 mod redis_faults;
 mod server;
 

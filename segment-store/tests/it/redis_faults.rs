@@ -10,12 +10,12 @@ use crate::server::Server;
 use decision::profile::UnknownWhy;
 use segment_store::Join;
 
-fn options(server: &Server) -> RedisOptions {
+pub(crate) fn options(server: &Server) -> RedisOptions {
     RedisOptions { urls: vec![server.url()], ..single() }
 }
 
 /// Sends a command to a server: words, apart by spaces.
-async fn send(server: &Server, command: &str) {
+pub(crate) async fn send(server: &Server, command: &str) {
     let client = Client::open(server.url()).unwrap();
     let mut connection = client.get_multiplexed_async_connection().await.unwrap();
     let mut words = ::redis::Cmd::new();

@@ -11,9 +11,8 @@ use tempfile::TempDir;
 pub(crate) struct Server {
     process: Child,
     pub(crate) port: u16,
+    output: BufReader<ChildStdout>,
     _folder: TempDir,
-    /// Kept, so that it can still write.
-    _output: BufReader<ChildStdout>,
 }
 
 impl Server {
@@ -23,11 +22,11 @@ impl Server {
         Self::start_in(tempfile::tempdir().unwrap(), port, options)
     }
 
-    /// Starts the two masters of a cluster, each with half of the slots. They know one another from the start, and answer
-    /// reads at once.
+    /// Starts the two masters of a cluster, each with half of the slots. They know one another from the start.
     pub(crate) fn cluster() -> [Self; 2] {
-        let [ports, buses] = [free_ports::<2>(), free_ports::<2>()];
-        [0, 1].map(|own| {
+        let free: [u16; 4] = free_ports();
+        let (ports, buses) = free.split_at(2);
+        let mut masters = [0, 1].map(|own| {
             let folder = tempfile::tempdir().unwrap();
             let nodes = [0, 1].map(|at| {
                 let (port, bus, myself) = (ports[at], buses[at], if at == own { "myself," } else { "" });
@@ -37,10 +36,10 @@ impl Server {
             let known = nodes.concat() + "vars currentEpoch 1 lastVoteEpoch 0\n";
             std::fs::write(folder.path().join("nodes.conf"), known).unwrap();
             let bus = buses[own].to_string();
-            let options =
-                ["--cluster-enabled", "yes", "--cluster-port", &bus, "--cluster-allow-reads-when-down", "yes"];
-            Self::start_in(folder, ports[own], &options)
-        })
+            Self::start_in(folder, ports[own], &["--cluster-enabled", "yes", "--cluster-port", &bus])
+        });
+        masters.iter_mut().for_each(|master| master.wait_until_it_says("Cluster state changed: ok"));
+        masters
     }
 
     fn start_in(folder: TempDir, port: u16, options: &[&str]) -> Self {
@@ -55,12 +54,17 @@ impl Server {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap_or_else(|error| panic!("{}: {error}: run deploy/local/services up", binary.display()));
+        let output = BufReader::new(process.stdout.take().unwrap());
+        let mut server = Self { process, port, output, _folder: folder };
+        server.wait_until_it_says("Ready to accept connections");
+        server
+    }
+
+    fn wait_until_it_says(&mut self, what: &str) {
         let mut said = String::new();
-        let mut output = BufReader::new(process.stdout.take().unwrap());
-        while !said.contains("Ready to accept connections") {
-            assert_ne!(output.read_line(&mut said).unwrap(), 0, "redis-server {options:?} ended: {said}");
+        while !said.contains(what) {
+            assert_ne!(self.output.read_line(&mut said).unwrap(), 0, "redis-server ended: {said}");
         }
-        Self { process, port, _folder: folder, _output: output }
     }
 
     pub(crate) fn url(&self) -> String {
