@@ -43,7 +43,7 @@ pub const REDIS_MEND_INTERVAL: Duration = Duration::from_millis(200);
 /// Parts of the keys of a cluster that are given up apart from one another.
 pub const REDIS_REGIONS: usize = 16;
 /// Times that a change is made again because another writer was faster.
-pub const REDIS_SWAPS_MAX: usize = 32;
+pub const REDIS_SWAPS_MAX: usize = 256;
 /// Events that wait to be counted, by id; further ones are lost, and counted as such.
 pub const REDIS_COUNTS_QUEUED_MAX: usize = 65_536;
 /// Events that are counted together.

@@ -1,6 +1,6 @@
-//! Profiles on Redis, one or a cluster: each id is a hash with a field of memberships and one of caps, in the bytes of the
-//! record. Every write replaces a field that is still what its writer read, so writers on many nodes lose nothing of one
-//! another, and writing again after a lost answer changes nothing.
+//! Profiles on Redis, one or a cluster: under each id stands its record, memberships and caps in one value. Every write
+//! replaces a record that is still what its writer read, so writers on many nodes lose nothing of one another, and writing
+//! again after a lost answer changes nothing.
 
 mod counting;
 mod lane;
@@ -24,9 +24,10 @@ use crate::limits::{REDIS_SWAPS_MAX, REDIS_TOMBSTONE_S};
 use crate::person::{self, check_ids};
 use crate::profiles::{Join, Refusal, Stats, StoreError};
 use crate::record::memberships::{Head, decode};
+use crate::record::{Corrupt, whole};
 use counting::Counting;
 use lane::Lane;
-use link::{FIELDS, Link, Swapped};
+use link::{Link, Swapped};
 
 /// How Redis is reached.
 #[derive(Clone)]
@@ -104,8 +105,12 @@ impl RedisProfiles {
         buffer: &mut ProfileBuffer,
     ) -> Result<(), UnknownWhy> {
         let records = self.lane.read(ids, deadline).await?;
-        records.iter().for_each(|[memberships, caps]| buffer.push(memberships, caps));
-        buffer.resolve(ids, now.seconds()).map_err(|_| {
+        let taken_in = records.iter().try_for_each(|record| {
+            let [memberships, caps] = whole::split(record)?;
+            buffer.push(memberships, caps);
+            Ok(())
+        });
+        taken_in.and_then(|()| buffer.resolve(ids, now.seconds())).map_err(|Corrupt| {
             self.figures.corrupt.inc();
             UnknownWhy::Failed
         })
@@ -187,25 +192,22 @@ impl RedisProfiles {
     ) -> Result<usize, StoreError> {
         check_ids(ids)?;
         let link = self.link().await?;
-        let fields = link.fetch(ids).await.map_err(|error| self.lost(&error))?;
-        let mut stored: Vec<Vec<u8>> = fields.into_iter().map(|[memberships, _]| memberships).collect();
+        let mut stored = link.fetch(ids).await.map_err(|error| self.lost(&error))?;
         let mut took = BTreeSet::new();
         for _ in 0..REDIS_SWAPS_MAX {
-            let before: Vec<&[u8]> = stored.iter().map(Vec::as_slice).collect();
-            let new = change(&before).inspect_err(|refusal| {
+            let new = changed(&stored, &change).inspect_err(|refusal| {
                 self.figures.corrupt.inc_by(u64::from(*refusal == Refusal::Unreadable));
             })?;
-            let new = new.into_iter().enumerate().filter_map(|(at, new)| Some((at, new?)));
-            let swaps: Vec<(usize, Vec<u8>)> = new.filter(|(at, new)| *new != stored[*at]).collect();
-            let sent =
-                swaps.iter().map(|(at, new)| link.swap(&ids[*at], FIELDS[0], &stored[*at], new, kept_until(new)));
+            let swaps = new.into_iter().enumerate().filter_map(|(at, new)| Some((at, new?)));
+            let swaps: Vec<(usize, New)> = swaps.filter(|(at, new)| new.record != stored[*at]).collect();
+            let sent = swaps.iter().map(|(at, new)| link.swap(&ids[*at], &stored[*at], &new.record, new.until));
             let answers = join_all(sent).await;
             let mut contended = false;
             for ((at, new), answer) in swaps.into_iter().zip(answers) {
                 stored[at] = match answer.map_err(|error| self.lost(&error))? {
                     Swapped::Yes => {
                         took.insert(at);
-                        new
+                        new.record
                     }
                     Swapped::No(now) => {
                         contended = true;
@@ -228,6 +230,27 @@ impl RedisProfiles {
         self.lane.drop_link();
         StoreError::Unavailable(error.to_string().into())
     }
+}
+
+/// A record in the place of another.
+struct New {
+    record: Vec<u8>,
+    /// Until when its memberships say something.
+    until: Seconds,
+}
+
+/// The records after a change of memberships; `None` where one stays.
+fn changed(
+    stored: &[Vec<u8>],
+    change: impl Fn(&[&[u8]]) -> Result<Vec<Option<Vec<u8>>>, Refusal>,
+) -> Result<Vec<Option<New>>, Refusal> {
+    let fields: Result<Vec<_>, Corrupt> = stored.iter().map(|record| whole::split(record)).collect();
+    let fields = fields.map_err(|Corrupt| Refusal::Unreadable)?;
+    let before: Vec<&[u8]> = fields.iter().map(|[memberships, _]| *memberships).collect();
+    let after = change(&before)?.into_iter().zip(&fields).map(|(memberships, [_, caps])| {
+        memberships.map(|new| New { record: whole::join(&new, caps), until: kept_until(&new) })
+    });
+    Ok(after.collect())
 }
 
 /// Until when a field of memberships says something: until its last one ends, and for a while where nobody is in any, so

@@ -50,6 +50,11 @@ impl<'a> Reader<'a> {
         usize::try_from(self.varint()?).ok().filter(|count| *count <= max).ok_or(Corrupt)
     }
 
+    /// All that follows.
+    pub(crate) fn rest(self) -> &'a [u8] {
+        self.0
+    }
+
     /// Nothing may follow.
     pub(crate) fn end(self) -> Result<(), Corrupt> {
         if self.0.is_empty() { Ok(()) } else { Err(Corrupt) }

@@ -12,12 +12,12 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep;
 
 use super::lane::Lane;
-use super::link::{FIELDS, Link, Swapped};
+use super::link::{Link, Swapped};
 use super::{Figures, RedisOptions};
 use crate::caps::{CapEvent, Caps};
 use crate::limits::{REDIS_COUNT_BATCH_MAX, REDIS_COUNTS_QUEUED_MAX, REDIS_MEND_INTERVAL};
 use crate::profiles::StoreError;
-use crate::record::{self, Corrupt};
+use crate::record::{self, Corrupt, whole};
 
 /// The way to the thread.
 pub(super) struct Counting {
@@ -65,10 +65,10 @@ impl Counting {
     }
 }
 
-/// What events make of a field of caps.
+/// What events make of a record.
 struct After {
-    field: Vec<u8>,
-    /// Until when it says something.
+    record: Vec<u8>,
+    /// Until when its caps say something.
     until: Seconds,
     /// Impressions that had to be forgotten for want of room.
     forgotten: usize,
@@ -129,19 +129,18 @@ impl Counter {
 
     async fn store_over(&mut self, link: &Link) -> Result<(), RedisError> {
         let ids: Vec<IdHash> = self.waiting.keys().copied().collect();
-        let fields = link.fetch(&ids).await?;
-        let caps = fields.into_iter().map(|[_, caps]| caps);
-        let mut stored: BTreeMap<IdHash, Vec<u8>> = ids.into_iter().zip(caps).collect();
+        let records = link.fetch(&ids).await?;
+        let mut stored: BTreeMap<IdHash, Vec<u8>> = ids.into_iter().zip(records).collect();
         // Of several writers of a record one gets through in each round, so this ends.
         while !self.waiting.is_empty() {
             let mut swaps = Vec::with_capacity(stored.len());
             for (id, before) in &stored {
                 match self.after(before, &self.waiting[id]) {
-                    Some(after) if after.field != *before => swaps.push((*id, after)),
+                    Some(after) if after.record != *before => swaps.push((*id, after)),
                     after => self.settled(id, after.map_or(0, |after| after.forgotten)),
                 }
             }
-            let sent = swaps.iter().map(|(id, new)| link.swap(id, FIELDS[1], &stored[id], &new.field, new.until));
+            let sent = swaps.iter().map(|(id, new)| link.swap(id, &stored[id], &new.record, new.until));
             let answers = join_all(sent).await;
             stored.clear();
             let mut failed = Ok(());
@@ -166,18 +165,25 @@ impl Counter {
     /// `None` where what is stored cannot be read: it is left as it is, so that look-ups fail and nobody takes the person
     /// for one who has seen nothing.
     fn after(&self, stored: &[u8], events: &[(CapEvent, Micros)]) -> Option<After> {
-        let mut caps = Caps::default();
-        if !stored.is_empty()
-            && let Err(Corrupt) = record::caps::decode(stored, &mut caps)
-        {
+        let Ok((memberships, mut caps)) = read(stored) else {
             self.figures.corrupt.inc();
             return None;
-        }
+        };
         let forgotten = events.iter().map(|(event, now)| caps.apply(event, now.seconds())).sum();
         let mut field = Vec::new();
         if !caps.is_empty() {
             record::caps::encode(&caps, &mut field);
         }
-        Some(After { field, until: caps.ends(), forgotten })
+        Some(After { record: whole::join(memberships, &field), until: caps.ends(), forgotten })
     }
+}
+
+/// The field of memberships of a record as it is, and its caps.
+fn read(stored: &[u8]) -> Result<(&[u8], Caps), Corrupt> {
+    let [memberships, field] = whole::split(stored)?;
+    let mut caps = Caps::default();
+    if !field.is_empty() {
+        record::caps::decode(field, &mut caps)?;
+    }
+    Ok((memberships, caps))
 }

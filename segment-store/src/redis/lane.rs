@@ -8,11 +8,8 @@ use decision::profile::UnknownWhy;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::RedisOptions;
-use super::link::{Answer, Link, Record};
+use super::link::{Answer, Link, Record, SLOTS, slot};
 use crate::limits::{REDIS_FAILURES_MAX, REDIS_IN_FLIGHT_MAX, REDIS_MEND_INTERVAL, REDIS_REGIONS};
-
-/// Slots of a cluster (Redis Cluster specification).
-const SLOTS: usize = 16_384;
 
 /// A connection that mends itself. It belongs to the runtime on which it is first used; clones share it.
 #[derive(Clone)]
@@ -61,7 +58,7 @@ impl Lane {
         let patience = now + self.0.options.lookup_timeout;
         let mut answers = vec![None; ids.len()];
         let asked = async {
-            if let Ok(link) = self.link().await {
+            if let Ok(mut link) = self.link().await {
                 link.fetch_each(ids, &mut answers).await;
             }
         };
@@ -131,9 +128,8 @@ impl Lane {
         if !self.0.options.cluster {
             return 0;
         }
-        // The slot of a key; a run of slots belongs to one master.
-        let slot = usize::from(crc16::State::<crc16::XMODEM>::calculate(&id.0)) % SLOTS;
-        slot * REDIS_REGIONS / SLOTS
+        // A run of slots belongs to one master.
+        usize::from(slot(id)) * REDIS_REGIONS / usize::from(SLOTS)
     }
 
     fn failed(&self, id: &IdHash) {

@@ -3,31 +3,37 @@
 use decision::ids::IdHash;
 use decision::time::Seconds;
 use futures_util::future::join_all;
-use redis::aio::{ConnectionLike, MultiplexedConnection};
+use redis::aio::MultiplexedConnection;
 use redis::cluster::ClusterClientBuilder;
 use redis::cluster_async::ClusterConnection;
-use redis::cluster_routing::{MultipleNodeRoutingInfo, ResponsePolicy, RoutingInfo};
-use redis::{AsyncConnectionConfig, Client, Cmd, RedisError, TlsCertificates, Value, cmd};
+use redis::cluster_routing::{
+    MultipleNodeRoutingInfo, ResponsePolicy, Route, RoutingInfo, SingleNodeRoutingInfo, SlotAddr,
+};
+use redis::io::tcp::TcpSettings;
+use redis::{
+    AsyncConnectionConfig, Client, Cmd, ErrorKind, IntoConnectionInfo, Pipeline, RedisError, TlsCertificates, Value,
+    cmd,
+};
 use rustls::crypto::ring;
 
 use super::RedisOptions;
 use crate::limits::{REDIS_CONNECT_TIMEOUT, REDIS_RESPONSE_TIMEOUT};
 
+/// Slots of a cluster (Redis Cluster specification).
+pub(super) const SLOTS: u16 = 16_384;
+
 /// The function that every write goes through, in the library of its version: old and new nodes run side by side.
 const FUNCTIONS: &str = include_str!("swap.lua");
 
-/// The field of memberships, and that of caps.
-pub(super) const FIELDS: [&str; 2] = ["m", "c"];
-
-/// A connection. Clones share it.
+/// A connection. Clones share it; each command in flight needs one of its own.
 #[derive(Clone)]
 pub(super) enum Link {
     Single(MultiplexedConnection),
     Cluster(ClusterConnection),
 }
 
-/// Both fields of a record, empty where there is none.
-pub(super) type Record = [Vec<u8>; 2];
+/// A record as it is stored, empty where there is none.
+pub(super) type Record = Vec<u8>;
 
 /// What Redis said of one id. `None`: nothing yet.
 pub(super) type Answer = Option<Result<Record, RedisError>>;
@@ -70,9 +76,9 @@ impl Link {
     pub(super) async fn try_out(&self) -> Result<(), RedisError> {
         let nobody = IdHash([0; 16]);
         self.fetch(&[nobody]).await?;
-        self.swap(&nobody, FIELDS[0], b"", b"nobody", Seconds(u32::MAX)).await?;
-        self.swap(&nobody, FIELDS[0], b"nobody", b"", Seconds(u32::MAX)).await?;
-        self.remove(&[nobody]).await
+        self.remove(&[nobody]).await?;
+        self.swap(&nobody, b"", b"nobody", Seconds(u32::MAX)).await?;
+        self.swap(&nobody, b"nobody", b"", Seconds(u32::MAX)).await.map(drop)
     }
 
     /// Sends a command to every master; the answers, by master where there are several.
@@ -85,28 +91,31 @@ impl Link {
         .extract_error()
     }
 
-    /// Sends a command, over a clone of its own where others are in flight.
-    async fn ask(mut self, command: &Cmd) -> Result<Value, RedisError> {
-        match &mut self {
-            Self::Single(connection) => connection.send_packed_command(command).await,
-            Self::Cluster(connection) => connection.req_packed_command(command).await,
+    /// Sends a command about an id.
+    async fn ask(&mut self, id: &IdHash, command: Cmd) -> Result<Value, RedisError> {
+        match self {
+            Self::Single(connection) => connection.send_packed_command(&command).await,
+            Self::Cluster(connection) => {
+                let master = SingleNodeRoutingInfo::SpecificNode(Route::new(slot(id), SlotAddr::Master));
+                connection.route_command(command, RoutingInfo::SingleNode(master)).await
+            }
         }?
         .extract_error()
     }
 
+    async fn get(&mut self, id: &IdHash) -> Result<Record, RedisError> {
+        record(self.ask(id, about("GET", id)).await?)
+    }
+
     /// Asks for the record of each id, all at once, and puts each answer in its place as soon as it is there.
-    pub(super) async fn fetch_each(self, ids: &[IdHash], answers: &mut [Answer]) {
-        let of = async |link: Self, id: &IdHash| {
-            let value = link.ask(cmd("HMGET").arg(&id.0).arg(&FIELDS)).await?;
-            let [memberships, caps]: [Option<Vec<u8>>; 2] = redis::from_redis_value(value)?;
-            Ok([memberships.unwrap_or_default(), caps.unwrap_or_default()])
-        };
-        match (ids, answers) {
-            ([id], [answer]) => *answer = Some(of(self, id).await),
-            (ids, answers) => {
-                let asked =
-                    ids.iter().zip(answers).map(async |(id, answer)| *answer = Some(of(self.clone(), id).await));
-                join_all(asked).await;
+    pub(super) async fn fetch_each(&mut self, ids: &[IdHash], answers: &mut [Answer]) {
+        match (self, ids, answers) {
+            (link, [id], [answer]) => *answer = Some(link.get(id).await),
+            (Self::Single(connection), ids, answers) => pipelined(connection, ids, answers).await,
+            // A pipeline goes to one master.
+            (link, ids, answers) => {
+                let get = async |mut link: Self, id, answer: &mut Answer| *answer = Some(link.get(id).await);
+                join_all(ids.iter().zip(answers).map(|(id, answer)| get(link.clone(), id, answer))).await;
             }
         }
     }
@@ -118,35 +127,76 @@ impl Link {
         answers.into_iter().flatten().collect()
     }
 
-    /// Replaces a field that still is `expected`. The record is kept until `until` at least.
+    /// Replaces a record that still is `expected`, empty where there is none. It is kept until `until` at least.
     pub(super) async fn swap(
         &self,
         id: &IdHash,
-        field: &str,
         expected: &[u8],
         new: &[u8],
         until: Seconds,
     ) -> Result<Swapped, RedisError> {
+        let mut link = self.clone();
         let mut call = cmd("FCALL");
-        call.arg("vernier_swap_1").arg(1).arg(&id.0).arg(field).arg(expected).arg(new).arg(until.0);
-        let answer = match self.clone().ask(&call).await {
+        call.arg("vernier_swap_2").arg(1).arg(&id.0).arg(expected).arg(new).arg(until.0);
+        let answer = match link.ask(id, call.clone()).await {
             // A master that was added since.
             Err(error) if error.detail().is_some_and(|detail| detail.contains("Function not found")) => {
-                self.clone().load_functions().await?;
-                self.clone().ask(&call).await?
+                link.load_functions().await?;
+                link.ask(id, call).await?
             }
             answer => answer?,
         };
-        Ok(match answer {
-            Value::BulkString(stored) => Swapped::No(stored),
-            _ => Swapped::Yes,
-        })
+        match answer {
+            Value::Okay => Ok(Swapped::Yes),
+            stored => record(stored).map(Swapped::No),
+        }
     }
 
     /// Removes whole records.
     pub(super) async fn remove(&self, ids: &[IdHash]) -> Result<(), RedisError> {
-        let remove = async |id: &IdHash| self.clone().ask(cmd("UNLINK").arg(&id.0)).await;
+        let remove = async |id| self.clone().ask(id, about("UNLINK", id)).await;
         join_all(ids.iter().map(remove)).await.into_iter().try_for_each(|removed| removed.map(drop))
+    }
+}
+
+async fn pipelined(connection: &mut MultiplexedConnection, ids: &[IdHash], answers: &mut [Answer]) {
+    let mut gets = Pipeline::with_capacity(ids.len());
+    for id in ids {
+        gets.cmd("GET").arg(&id.0);
+    }
+    match connection.send_packed_commands(&gets, 0, ids.len()).await {
+        Ok(values) => {
+            let records = values.into_iter().map(|value| value.extract_error().and_then(record));
+            answers.iter_mut().zip(records).for_each(|(answer, record)| *answer = Some(record));
+        }
+        Err(error) => answers.fill(Some(Err(error))),
+    }
+}
+
+fn about(verb: &str, id: &IdHash) -> Cmd {
+    let mut command = cmd(verb);
+    command.arg(&id.0);
+    command
+}
+
+/// The slot of an id's key in a cluster (Redis Cluster specification): where a key has something between braces, as one
+/// of random bytes may, only that counts.
+pub(super) fn slot(id: &IdHash) -> u16 {
+    let key = &id.0[..];
+    let tag = key.iter().position(|byte| *byte == b'{').and_then(|open| {
+        let rest = &key[open + 1..];
+        let close = rest.iter().position(|byte| *byte == b'}')?;
+        Some(&rest[..close]).filter(|tag| !tag.is_empty())
+    });
+    crc16::State::<crc16::XMODEM>::calculate(tag.unwrap_or(key)) % SLOTS
+}
+
+/// The record in an answer.
+fn record(answer: Value) -> Result<Record, RedisError> {
+    match answer {
+        Value::BulkString(record) => Ok(record),
+        Value::Nil => Ok(Record::new()),
+        _ => Err((ErrorKind::UnexpectedReturnType, "no record").into()),
     }
 }
 
@@ -156,10 +206,11 @@ async fn single(options: &RedisOptions) -> Result<Link, String> {
         .set_response_timeout(Some(REDIS_RESPONSE_TIMEOUT));
     let mut problems = Vec::new();
     for url in &options.urls {
-        let client = match &options.authority {
-            Some(_) => Client::build_with_tls(url.as_str(), certificates(options)),
-            None => Client::open(url.as_str()),
-        };
+        let address = url.as_str().into_connection_info().map(|address| address.set_tcp_settings(tcp()));
+        let client = address.and_then(|address| match &options.authority {
+            Some(_) => Client::build_with_tls(address, certificates(options)),
+            None => Client::open(address),
+        });
         let attempt = async {
             let mut link = Link::Single(client?.get_multiplexed_async_connection_with_config(&config).await?);
             let info = link.everywhere(cmd("INFO").arg("replication")).await?;
@@ -181,12 +232,18 @@ async fn cluster(options: &RedisOptions) -> Result<Link, String> {
         .connection_timeout(REDIS_CONNECT_TIMEOUT)
         .response_timeout(REDIS_RESPONSE_TIMEOUT)
         .overall_response_timeout(Some(REDIS_RESPONSE_TIMEOUT))
+        .tcp_settings(tcp())
         .retries(2);
     if options.authority.is_some() {
         builder = builder.certs(certificates(options));
     }
     let client = builder.build().map_err(|error| error.to_string())?;
     client.get_async_connection().await.map(Link::Cluster).map_err(|error| error.to_string())
+}
+
+/// A look-up is sent at once, and not only when the answer to the one before is there (Nagle's algorithm).
+fn tcp() -> TcpSettings {
+    TcpSettings::default().set_nodelay(true)
 }
 
 fn certificates(options: &RedisOptions) -> TlsCertificates {
@@ -206,4 +263,20 @@ fn texts(answer: &Value) -> Vec<String> {
 
 fn info_of<'a>(info: &'a str, name: &str) -> Option<&'a str> {
     info.lines().find_map(|line| line.trim().strip_prefix(name)?.strip_prefix(':'))
+}
+
+#[cfg(test)]
+mod tests {
+    use redis::cluster_routing::Slot;
+
+    use super::*;
+
+    #[test]
+    fn slots_are_those_of_the_client() {
+        for key in
+            [b"sixteen bytes 16", b"a{tag}  and more", b"an{}empty tag {}", b"a}stray{ brace {", b"{{}two of them}}"]
+        {
+            assert_eq!(Slot::new(slot(&IdHash(*key))), Some(Slot::for_key(key)), "{key:?}");
+        }
+    }
 }

@@ -11,7 +11,7 @@ use crate::redis_faults::{options, send};
 use crate::server::{Server, free_ports};
 
 /// What the page for operators says that a user needs.
-const RIGHTS: &str = "+info +hmget +unlink +function|load +fcall +hget +hset +hdel +expiretime +expireat";
+const RIGHTS: &str = "+info +get +unlink +function|load +fcall +set +expiretime";
 
 /// How many of them are for commands that are sent; the others are for the function, which runs as the user.
 const OWN: usize = 5;
@@ -46,6 +46,17 @@ fn as_user(user: &str, server: &Server) -> RedisOptions {
 async fn a_user_with_the_rights_that_are_needed_is_enough() {
     let (_server, options) = guarded(RIGHTS).await;
     let profiles = open(options).await;
+    fill(&profiles).await;
+    judge(&profiles).await;
+}
+
+#[tokio::test]
+async fn in_a_cluster_such_a_user_also_needs_its_slots() {
+    let servers = Server::cluster();
+    for server in &servers {
+        send(server, &format!("ACL SETUSER vernier on >secret ~* {RIGHTS} +cluster|slots")).await;
+    }
+    let profiles = open(RedisOptions { cluster: true, ..as_user("vernier:secret", &servers[0]) }).await;
     fill(&profiles).await;
     judge(&profiles).await;
 }
