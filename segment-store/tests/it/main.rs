@@ -8,6 +8,7 @@ mod memberships;
 mod redis;
 mod redis_access;
 mod redis_faults;
+mod redis_versions;
 mod server;
 
 use std::cell::Cell;
