@@ -32,7 +32,7 @@ pub enum Answer {
     Bids(Bytes),
     /// 204.
     NoBid,
-    /// 204: no time is left.
+    /// 204: no time is left. In the stream `opportunities` it is a request without a decision.
     Late,
     /// 400, empty: these bytes are no bid request.
     Malformed,
@@ -71,14 +71,15 @@ async fn answer(core: &Core, dialect: &Dialect, body: &[u8], buffers: &mut Buffe
     }
     let deadline = accepted.clock + Duration::from_millis(dialect.deadline_ms(view.tmax_ms).into());
     let (ids, audience) = look_up(&core.bidder, &core.profiles, &view, profile, now, deadline).await;
-    // Nobody would take the bid, so no money is held for it. What is left to do takes microseconds.
-    if Instant::now() >= deadline {
-        return Answer::Late;
-    }
     let snapshot = core.bidder.campaigns.load();
     let seed = seed(&core.bidder, &view);
     let request = decide::BidRequest { context: &view.context, opportunities: view.opportunities, audience, now, seed };
     let mut offers = Offers::new(core, dialect, &snapshot, &view, &request, ids);
+    // Nobody would take the bid, so nothing is decided, and no money is held. What is left to do takes microseconds.
+    if Instant::now() >= deadline {
+        offers.finish();
+        return Answer::Late;
+    }
     let mut scratch = core.scratch.borrow_mut();
     let stopped = |slot| snapshot.is_stopped(slot);
     let reserve = |slot, amount| offers.reserve(slot, amount);

@@ -5,6 +5,7 @@ mod corpora;
 mod explain;
 mod goldens;
 mod handler;
+mod late;
 mod mutations;
 mod notices;
 mod oracle;
