@@ -38,13 +38,13 @@ pub(crate) fn routes(
         None => alone(shared, roles),
     };
     if roles.ledger {
-        let of_ledger = ledger::Figures { log: shared.log.clone(), books: shared.books.clone(), clock };
+        let of_ledger = ledger::Figures { books: shared.books.clone(), clock };
         figures.register_collector(Box::new(of_ledger));
     }
     if roles.segments {
         let names = names.clone();
         let admin = segment_store::admin::Admin {
-            profiles: shared.profiles.clone(),
+            profiles: shared.profiles().clone(),
             hasher: shared.hasher,
             segments: Arc::new(move |name: &str| names.load().segment_named(name)),
             clock: Arc::new(clock),

@@ -11,7 +11,7 @@ use bidder::server::Moment;
 use control_plane::ControlPlane;
 use decision::ids::NodeId;
 use decision::time::Micros;
-use event_log::{EventLog, LocalLog};
+use event_log::{EventLog, KafkaLog, KafkaOptions, LocalLog, Notices, OpenError};
 use ledger::LedgerHandle;
 use segment_store::{IdHasher, LocalProfiles, Profiles, RedisProfiles};
 use tokio::sync::{mpsc, watch};
@@ -32,13 +32,22 @@ pub(crate) struct Roles {
     pub(crate) ledger: bool,
     pub(crate) segments: bool,
     campaigns: bool,
+    /// The sample where there are no campaigns, and a summary of what happens.
+    demonstration: bool,
     traffic: bool,
     name: &'static str,
 }
 
 impl Roles {
-    const NONE: Self =
-        Self { bidder: false, ledger: false, segments: false, campaigns: false, traffic: false, name: "" };
+    const NONE: Self = Self {
+        bidder: false,
+        ledger: false,
+        segments: false,
+        campaigns: false,
+        demonstration: false,
+        traffic: false,
+        name: "",
+    };
     /// Answers exchanges and takes notices.
     pub(crate) const BIDDER: Self = Self { bidder: true, name: "bidder", ..Self::NONE };
     /// Lends and charges money.
@@ -46,9 +55,31 @@ impl Roles {
     /// Writes profiles.
     pub(crate) const SEGMENTS: Self = Self { segments: true, name: "segments", ..Self::NONE };
 
+    /// Publishes campaigns.
+    pub(crate) const CONTROL: Self = Self { campaigns: true, name: "control", ..Self::NONE };
+
     /// Everything, with or without a simulated exchange.
     pub(crate) const fn up(traffic: bool) -> Self {
-        Self { bidder: true, ledger: true, segments: true, campaigns: true, traffic, name: "up" }
+        let demonstration = true;
+        Self { bidder: true, ledger: true, segments: true, campaigns: true, demonstration, traffic, name: "up" }
+    }
+
+    /// Whether it reads or writes profiles.
+    const fn has_profiles(self) -> bool {
+        self.bidder || self.segments
+    }
+
+    /// What other processes must have alike, and `config` leaves to chance.
+    fn unshared(self, config: &Config) -> Option<&'static str> {
+        let shared = !self.demonstration && (config.kafka.is_some() || config.redis.is_some());
+        let ids = shared && self.has_profiles() && config.secrets.id_key.is_none();
+        let tokens = shared && self.bidder && config.secrets.token_keys.is_empty();
+        match (ids, tokens) {
+            (false, false) => None,
+            (true, false) => Some("secrets.id_key"),
+            (false, true) => Some("secrets.token_keys"),
+            (true, true) => Some("secrets.id_key and secrets.token_keys"),
+        }
     }
 }
 
@@ -56,11 +87,19 @@ impl Roles {
 pub(crate) struct Shared {
     pub(crate) config: Config,
     pub(crate) log: EventLog,
-    pub(crate) profiles: Profiles,
+    /// Where a role needs them.
+    profiles: Option<Profiles>,
     pub(crate) hasher: IdHasher,
     pub(crate) books: LedgerHandle,
     shutdown: watch::Receiver<bool>,
     failed: mpsc::UnboundedSender<String>,
+}
+
+impl Shared {
+    /// The profiles, for roles that have them.
+    pub(crate) fn profiles(&self) -> &Profiles {
+        self.profiles.as_ref().expect("they are opened for every role that has them")
+    }
 }
 
 /// The wall clock.
@@ -74,16 +113,19 @@ pub(crate) fn clock() -> Micros {
 /// Why it could not start, or had to end.
 pub(crate) fn run(mut config: Config, roles: Roles) -> Result<(), String> {
     let said = |problem: &dyn std::fmt::Display| problem.to_string();
+    if let Some(settings) = roles.unshared(&config) {
+        return Err(format!("{settings} must be set, alike for all processes: what is generated is this one's alone"));
+    }
     std::fs::create_dir_all(&config.data_dir).map_err(|problem| format!("{}: {problem}", config.data_dir.display()))?;
     let secrets = secrets::in_force(&config.secrets, &config.data_dir)?;
-    let log = EventLog::from(LocalLog::open(config.events.clone()).map_err(|problem| said(&problem))?);
+    let log = open_log(&config, roles).map_err(|problem| said(&problem))?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .thread_name("tasks")
         .enable_all()
         .build()
         .map_err(|problem| said(&problem))?;
-    let profiles = runtime.block_on(open_profiles(&config))?;
+    let profiles = if roles.has_profiles() { Some(runtime.block_on(open_profiles(&config))?) } else { None };
     // Only now: whoever connects earlier is refused at once, instead of waiting for what is being opened.
     let bid = roles.bidder.then(|| listen(&mut config.bid.listen, "bid.listen")).transpose()?;
     let admin = listen(&mut config.admin_listen, "admin.listen")?;
@@ -107,6 +149,15 @@ fn listen(address: &mut SocketAddr, setting: &str) -> Result<TcpListener, String
     Ok(listener)
 }
 
+fn open_log(config: &Config, roles: Roles) -> Result<EventLog, OpenError> {
+    match &config.kafka {
+        None => LocalLog::open(config.events.clone()).map(EventLog::from),
+        // Only those who take notices have a place for them.
+        Some(kafka) if roles.bidder => KafkaLog::open(kafka.clone()).map(EventLog::from),
+        Some(kafka) => KafkaLog::open(KafkaOptions { notices: Notices::Broker, ..kafka.clone() }).map(EventLog::from),
+    }
+}
+
 async fn open_profiles(config: &Config) -> Result<Profiles, String> {
     let opened = match &config.redis {
         Some(redis) => RedisProfiles::open(redis.clone()).await.map(Profiles::Redis),
@@ -125,15 +176,15 @@ async fn serve(
     mut failures: mpsc::UnboundedReceiver<String>,
 ) -> Result<(), String> {
     // Before anything is started: what happens from now on is what this process tells of.
-    let tally = roles.campaigns.then(|| Tally::new(&shared.log));
+    let tally = if roles.demonstration { Some(Tally::new(&shared.log).await?) } else { None };
     let (end_ledger, ledger_end) = watch::channel(false);
-    let control = roles.campaigns.then(|| open_campaigns(&shared.log)).transpose()?;
+    let control = roles.campaigns.then(|| open_campaigns(&shared.log, roles.demonstration)).transpose()?;
     let ledger = roles.ledger.then(|| start_ledger(shared, ledger_end)).transpose()?;
     let bidder = bid.map(|listener| start_bidder(shared, secrets, listener)).transpose()?;
     let names = segment_names(shared, bidder.as_ref());
     let routes = admin::routes(shared, roles, control.as_ref(), bidder.as_ref(), &names);
     let admin = admin::serve(admin, routes)?;
-    let sweeper = roles.segments.then(|| tokio::spawn(sweep(shared.profiles.clone())));
+    let sweeper = roles.segments.then(|| tokio::spawn(sweep(shared.profiles().clone())));
     let summary = match (&bidder, tally) {
         (Some(bidder), Some(tally)) => {
             let demonstration = Demonstration::new(shared, bidder, roles.traffic, tally);
@@ -166,12 +217,17 @@ async fn serve(
         joined.map_err(|_| "the ledger panicked".to_owned())?;
     }
     if let Some((bidder, mut tally)) = tally {
+        if let Err(problem) = tally.catch_up(&shared.log).await {
+            tracing::warn!(%problem, "the summary may leave out what happened last");
+        }
         tally.last(&bidder, &shared.books.books(clock()));
     }
     admin.abort();
     // What the last notices told the caps.
-    let flushed = shared.profiles.flush().await.map_err(|problem| problem.to_string());
-    let drained = drained.and(flushed);
+    let drained = match &shared.profiles {
+        Some(profiles) => drained.and(profiles.flush().await.map_err(|problem| problem.to_string())),
+        None => drained,
+    };
     failure.map_or(drained, |failure| Err(cause(failure, &shared.log)))
 }
 
@@ -185,9 +241,9 @@ fn cause(failure: String, log: &EventLog) -> String {
     })
 }
 
-fn open_campaigns(log: &EventLog) -> Result<ControlPlane, String> {
+fn open_campaigns(log: &EventLog, with_sample: bool) -> Result<ControlPlane, String> {
     let control = ControlPlane::open(log.clone(), clock).map_err(|problem| problem.to_string())?;
-    if control.revision().map_err(|problem| problem.to_string())?.is_none() {
+    if with_sample && control.revision().map_err(|problem| problem.to_string())?.is_none() {
         control.apply(&control_plane::sample(), "sample", false).map_err(|problem| problem.to_string())?;
     }
     Ok(control)
@@ -223,7 +279,7 @@ fn start_bidder(shared: &Shared, secrets: &secrets::InForce, listener: TcpListen
         seed_key: secrets.seed_key,
         sampled_one_in: config.bid.sampled_one_in,
         log: shared.log.clone(),
-        profiles: shared.profiles.clone(),
+        profiles: shared.profiles().clone(),
         clock,
     };
     bidder::role::start(setup, shared.shutdown.clone(), shared.failed.clone()).map_err(|problem| problem.to_string())

@@ -39,6 +39,8 @@ enum Command {
     Bidder(ConfigFile),
     /// Run only the ledger: lend and charge money.
     Ledger(ConfigFile),
+    /// Run only the control plane: publish campaigns.
+    Control(ConfigFile),
     /// Run only the profiles' writer; or import memberships.
     Segments {
         #[command(flatten)]
@@ -119,7 +121,7 @@ enum EventsCommand {
     Cat {
         /// campaigns, opportunities, bids, notices, outcomes, leases or ledger-journal.
         stream: String,
-        /// The first offset to print.
+        /// The first offset to print, of each partition.
         #[arg(long, default_value_t = 0)]
         from: u64,
         #[command(flatten)]
@@ -167,6 +169,7 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
         Command::Up { config, no_traffic } => return role(&config, Roles::up(!no_traffic)),
         Command::Bidder(config) => return role(&config, Roles::BIDDER),
         Command::Ledger(config) => return role(&config, Roles::LEDGER),
+        Command::Control(config) => return role(&config, Roles::CONTROL),
         Command::Segments { config, command: None } => return role(&config, Roles::SEGMENTS),
         Command::Segments { config, command: Some(SegmentsCommand::Import { file, from_line, admin }) } => {
             let admin = AdminPort { config: admin.config.or(config.config), ..admin };
@@ -188,7 +191,7 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
         Command::Events { command: EventsCommand::Cat { stream, from, config } } => {
             config::load(config.config.as_deref())
                 .map_err(|problems| problems.join("\n"))
-                .and_then(|config| command::events::cat(&config.events.dir, &stream, from))
+                .and_then(|config| command::events::cat(&config, &stream, from))
         }
     };
     done.map_or_else(|problem| refuse(&problem), |()| ExitCode::SUCCESS)

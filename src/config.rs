@@ -8,15 +8,17 @@ use bidder::exchange::dialect::Dialect;
 use bidder::exchange::response::is_plain_url;
 use decision::ids::Currency;
 use decision::money::{Nanos, Rate, Rates};
-use event_log::LocalOptions;
+use event_log::{KafkaOptions, LocalOptions};
 use ledger::LedgerPolicy;
 use segment_store::RedisOptions;
 
 mod exchange;
+mod kafka;
 mod profiles;
 mod reader;
 #[cfg(test)]
 mod tests;
+mod topics;
 
 pub(crate) use reader::Problem;
 use reader::{Reader, number};
@@ -28,6 +30,8 @@ pub(crate) struct Config {
     pub(crate) data_dir: PathBuf,
     /// `events.*`: the local log.
     pub(crate) events: LocalOptions,
+    /// `kafka.*`: Kafka, where it is to be used instead.
+    pub(crate) kafka: Option<KafkaOptions>,
     /// `profiles.*`: Redis, where it is to be used.
     pub(crate) redis: Option<RedisOptions>,
     /// `bid.*`.
@@ -122,6 +126,7 @@ pub(crate) fn parse(
     });
     let config = Config {
         events: events(r, &data_dir),
+        kafka: kafka::options(r, &data_dir),
         data_dir,
         redis: profiles::redis(r),
         bid: bid(r),

@@ -48,7 +48,7 @@ impl Demonstration {
         let exchange = config.exchanges.first().map(|exchange| exchange.name.to_string()).unwrap_or_default();
         Self {
             admin: running.admin.clone(),
-            profiles: shared.profiles.clone(),
+            profiles: shared.profiles().clone(),
             hasher: shared.hasher,
             traffic: with_traffic.then(|| config.traffic.clone()),
             people: config.traffic.people,

@@ -108,6 +108,7 @@ fn gauges(admin: &Admin) -> Vec<Gauge> {
     let mut gauges = vec![
         Gauge { name: "events_dropped", help: "Telemetry that was dropped", kind: GaugeKind::Counter, values: dropped },
         Gauge { name: "server", help: "What the bid port counted", kind: GaugeKind::Counter, values: server.collect() },
+        one("notices_waiting", "Notices that are durable here and not in Kafka yet", count(bidder.log.waiting())),
         one("connections_open", "Connections of the bid port", count(admin.counters.connections_open())),
         one("ready", "Whether requests should be sent here", i64::from(admin.readiness.ready())),
         one("campaigns", "Campaigns in force", whole(bidder.campaigns.load().index.campaigns().len())),

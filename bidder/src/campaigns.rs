@@ -118,10 +118,10 @@ impl Campaigns {
     /// Where the stream cannot be read: campaigns would go on as they were, unstoppable, so the caller ends the process.
     pub async fn follow(self, log: EventLog, rates: Rates) -> Result<(), ReadError> {
         let mut catalog = Catalog::new(rates);
-        let goal = log.end(Stream::Campaigns);
-        let mut tail = log.read_from(Stream::Campaigns, log.start(Stream::Campaigns));
+        let goal = log.ends(Stream::Campaigns).await?;
+        let mut tail = log.read_from(Stream::Campaigns, &log.starts(Stream::Campaigns).await?);
         loop {
-            if tail.offset() >= goal && !self.caught_up() {
+            if tail.offsets().reached(&goal) && !self.caught_up() {
                 self.current.store(Arc::new(catalog.compile()));
                 self.caught_up.store(true, Ordering::Release);
             }

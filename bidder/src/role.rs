@@ -10,7 +10,7 @@ use std::time::Duration;
 use decision::ids::NodeId;
 use decision::money::Rates;
 use decision::time::Micros;
-use event_log::{EventLog, Stream};
+use event_log::{Appending, EventLog, ReadError, Stream};
 use proto::record;
 use proto::wire::{LeaseRecord, lease_record::Event};
 use segment_store::{IdHasher, Profiles};
@@ -101,7 +101,7 @@ pub fn start(
     });
     let readiness = Arc::new(Readiness::default());
     let counters = Arc::new(ServerCounters::default());
-    let feed = tokio::spawn(follow(campaigns, setup.log.clone(), setup.rates, failed));
+    let feed = tokio::spawn(follow(campaigns, setup.log.clone(), setup.rates, failed.clone()));
     let status = Arc::new(Mutex::new(KeeperStatus::default()));
     let (drained, served) = watch::channel(false);
     let supply = Supply {
@@ -111,7 +111,12 @@ pub fn start(
         status: Arc::clone(&status),
         clock,
     };
-    let keeper = tokio::spawn(supply.run(served));
+    let keeper = tokio::spawn(async move {
+        if let Err(problem) = supply.run(served).await {
+            error!(%problem, "the stream leases cannot be read");
+            let _nobody_listens = failed.send(format!("the stream leases cannot be read: {problem}"));
+        }
+    });
     let serving = (Arc::clone(&bidder), Arc::clone(&counters), Arc::clone(&readiness));
     let server = std::thread::Builder::new().name("acceptor".into()).spawn(move || {
         let (bidder, counters, readiness) = serving;
@@ -172,20 +177,15 @@ struct Supply {
 }
 
 impl Supply {
-    async fn run(mut self, mut served: watch::Receiver<bool>) {
+    /// Ends once everything is `served`, or no money can come any more.
+    async fn run(mut self, mut served: watch::Receiver<bool>) -> Result<(), ReadError> {
         // This process is new, so nothing in the stream so far is for it.
-        let mut tail = self.bidder.log.read_from(Stream::Leases, self.bidder.log.end(Stream::Leases));
+        let end = self.bidder.log.ends(Stream::Leases).await?;
+        let mut tail = self.bidder.log.read_from(Stream::Leases, &end);
         let mut tick = tokio::time::interval(Duration::from_millis(LEASE_TICK_MS));
         loop {
             tokio::select! {
-                records = tail.next() => match records {
-                    Ok(records) => records.iter().for_each(|record| self.take(&record.value)),
-                    Err(problem) => {
-                        // Bidding goes on to the end of the leases it has.
-                        error!(%problem, "the stream leases cannot be read");
-                        return;
-                    }
-                },
+                records = tail.next() => records?.iter().for_each(|record| self.take(&record.value)),
                 _ = tick.tick() => {
                     let now = (self.clock)();
                     if self.bidder.campaigns.caught_up() {
@@ -200,6 +200,7 @@ impl Supply {
         }
         let said = self.keeper.drain((self.clock)());
         self.say(said).await;
+        Ok(())
     }
 
     fn take(&mut self, value: &[u8]) {
@@ -210,13 +211,14 @@ impl Supply {
     }
 
     async fn say(&self, records: Vec<LeaseRecord>) {
-        if records.is_empty() {
-            return;
-        }
-        let batch = records.iter().map(|record| (key(record), record::encode(record))).collect();
-        if let Err(problem) = self.bidder.log.append_all(Stream::Leases, batch).await {
-            // What is lost is said again: asks by the clock, returns because they are cumulative.
-            warn!(%problem, "the ledger cannot be told");
+        let append = |record| self.bidder.log.append(Stream::Leases, key(record), record::encode(record));
+        // All are queued before the first answer is waited for.
+        let queued: Vec<Appending> = records.iter().map(append).collect();
+        for answer in queued {
+            if let Err(problem) = answer.await {
+                // What is lost is said again: asks by the clock, returns because they are cumulative.
+                warn!(%problem, "the ledger cannot be told");
+            }
         }
     }
 

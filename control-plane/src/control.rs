@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use decision::money::Nanos;
 use decision::time::Micros;
-use event_log::{AppendError, EventLog, Offset, ReadError, Stream};
+use event_log::{AppendError, EventLog, KeyValue, Offset, OpenError, ReadError, Stream, Tail, Writer, block_on};
 use jiff::Timestamp;
 use proto::wire::{self, campaigns_record::Change as WireChange};
 
@@ -23,14 +23,26 @@ pub struct ControlPlane {
 
 struct Shared {
     log: EventLog,
+    writer: Writer,
     clock: Box<dyn Fn() -> Micros + Send + Sync>,
     /// Held from reading what there is to knowing what was written, so that changes never interleave.
-    registry: Mutex<Registry>,
+    known: Mutex<Known>,
+}
+
+/// What was read of the stream.
+#[derive(Default)]
+struct Known {
+    registry: Registry,
+    /// Behind the registry; `None`: to be opened there.
+    tail: Option<Tail>,
 }
 
 /// Why the stream did not answer.
 #[derive(Debug, thiserror::Error)]
 pub enum StreamError {
+    /// It cannot be written to at all.
+    #[error("cannot write the stream campaigns: {0}")]
+    Open(#[from] OpenError),
     /// It cannot be read.
     #[error("cannot read the stream campaigns: {0}")]
     Read(#[from] ReadError),
@@ -77,12 +89,16 @@ pub enum StopError {
 }
 
 impl ControlPlane {
-    /// Reads the whole stream, then serves. `clock` gives the time of changes.
+    /// Takes over from whichever control plane there was, reads the whole stream, then serves. `clock` gives the time of
+    /// changes.
     ///
     /// # Errors
     /// The stream cannot be read to its end.
     pub fn open(log: EventLog, clock: impl Fn() -> Micros + Send + Sync + 'static) -> Result<Self, StreamError> {
-        let control = Self { shared: Arc::new(Shared { log, clock: Box::new(clock), registry: Mutex::default() }) };
+        // First: whatever another one still writes after that is refused, so what is read then is all there is.
+        let writer = block_on(log.writer("control"))?;
+        let control =
+            Self { shared: Arc::new(Shared { log, writer, clock: Box::new(clock), known: Mutex::default() }) };
         drop(control.caught_up()?);
         Ok(control)
     }
@@ -95,14 +111,14 @@ impl ControlPlane {
         if !is_name(by) {
             return Err(ApplyError::By);
         }
-        let mut registry = self.caught_up()?;
+        let mut known = self.caught_up()?;
         let Plan { changes, records } =
-            plan(&registry, files, (self.shared.clock)(), by).map_err(ApplyError::Problems)?;
+            plan(&known.registry, files, (self.shared.clock)(), by).map_err(ApplyError::Problems)?;
         if !dry_run && !records.is_empty() {
-            self.publish(&mut registry, records)?;
-            tracing::info!(by, changes = changes.len(), revision = registry.revision, "campaign files applied");
+            self.publish(&mut known, records)?;
+            tracing::info!(by, changes = changes.len(), revision = known.registry.revision, "campaign files applied");
         }
-        Ok(Applied { changes, revision: registry.revision, dry_run })
+        Ok(Applied { changes, revision: known.registry.revision, dry_run })
     }
 
     /// Stops a campaign until it is applied again. Stopping a stopped one changes nothing.
@@ -113,9 +129,9 @@ impl ControlPlane {
         if !is_name(by) {
             return Err(StopError::By);
         }
-        let mut registry = self.caught_up()?;
-        let Some(published) = registry.campaigns.get(name) else {
-            let hint = did_you_mean(name, registry.campaigns.keys().map(String::as_str));
+        let mut known = self.caught_up()?;
+        let Some(published) = known.registry.campaigns.get(name) else {
+            let hint = did_you_mean(name, known.registry.campaigns.keys().map(String::as_str));
             return Err(StopError::Unknown { name: name.to_owned(), hint });
         };
         let change = if published.stopped { Changed::Unchanged } else { Changed::Stopped };
@@ -123,10 +139,10 @@ impl ControlPlane {
             let stop = wire::CampaignStop { campaign: published.campaign.id, name: name.to_owned() };
             let (at, change) = ((self.shared.clock)().0, Some(WireChange::Stop(stop)));
             let record = wire::CampaignsRecord { at, by: by.to_owned(), change, ..Default::default() };
-            self.publish(&mut registry, vec![keyed(&record)])?;
-            tracing::info!(by, campaign = name, revision = registry.revision, "campaign stopped");
+            self.publish(&mut known, vec![keyed(&record)])?;
+            tracing::info!(by, campaign = name, revision = known.registry.revision, "campaign stopped");
         }
-        Ok(Stopped { name: name.to_owned(), change, revision: registry.revision })
+        Ok(Stopped { name: name.to_owned(), change, revision: known.registry.revision })
     }
 
     /// The campaigns there are, by name, as of now.
@@ -134,7 +150,7 @@ impl ControlPlane {
     /// # Errors
     /// The stream did not answer.
     pub fn campaigns(&self) -> Result<Campaigns, StreamError> {
-        let registry = self.caught_up()?;
+        let Known { registry, .. } = &*self.caught_up()?;
         let now = (self.shared.clock)();
         let campaigns = registry.campaigns.values().map(|published| view(published, now)).collect();
         Ok(Campaigns { campaigns, revision: registry.revision })
@@ -145,33 +161,35 @@ impl ControlPlane {
     /// # Errors
     /// The stream did not answer.
     pub fn revision(&self) -> Result<Option<u64>, StreamError> {
-        Ok(self.caught_up()?.revision)
+        Ok(self.caught_up()?.registry.revision)
     }
 
     /// The registry with everything that is durable. Reading the stream each time, rather than remembering what was
     /// written, leaves nothing to be unsure of after a write that failed.
-    fn caught_up(&self) -> Result<MutexGuard<'_, Registry>, StreamError> {
-        let mut registry = self.shared.registry.lock().unwrap_or_else(PoisonError::into_inner);
-        self.catch_up(&mut registry)?;
-        Ok(registry)
+    fn caught_up(&self) -> Result<MutexGuard<'_, Known>, StreamError> {
+        let mut known = self.shared.known.lock().unwrap_or_else(PoisonError::into_inner);
+        self.catch_up(&mut known)?;
+        Ok(known)
     }
 
-    fn catch_up(&self, registry: &mut Registry) -> Result<(), StreamError> {
-        let end = self.shared.log.end(Stream::Campaigns);
+    fn catch_up(&self, known: &mut Known) -> Result<(), StreamError> {
+        let Known { registry, tail } = known;
+        let log = &self.shared.log;
+        let end = block_on(log.ends(Stream::Campaigns))?;
         let next = registry.revision.map_or(Offset(0), |revision| Offset(revision).next());
-        let mut tail = self.shared.log.read_from(Stream::Campaigns, next);
-        while tail.offset() < end {
-            for record in tail.try_next()? {
-                registry.take(&record)?;
-            }
-        }
+        // Put back only where all went well: a record that was not understood is met again.
+        let mut reading = tail.take().unwrap_or_else(|| log.read_from(Stream::Campaigns, &next.into()));
+        block_on(reading.read_to(&end, |records| {
+            records.iter().try_for_each(|record| registry.take(record)).map_err(StreamError::from)
+        }))?;
+        *tail = Some(reading);
         Ok(())
     }
 
     /// Writes `records` all at once and waits until they are durable.
-    fn publish(&self, registry: &mut Registry, records: Vec<(Vec<u8>, Vec<u8>)>) -> Result<(), StreamError> {
-        self.shared.log.append_all(Stream::Campaigns, records).wait()?;
-        self.catch_up(registry)
+    fn publish(&self, known: &mut Known, records: Vec<KeyValue>) -> Result<(), StreamError> {
+        block_on(self.shared.writer.append_all(Stream::Campaigns, records))?;
+        self.catch_up(known)
     }
 }
 

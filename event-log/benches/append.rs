@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use event_log::{EventLog, LocalLog, LocalOptions, Offset, Stream};
+use event_log::{EventLog, LocalLog, LocalOptions, Offsets, Stream, block_on};
 use tokio::task::JoinSet;
 
 /// As large as a notice with its token.
@@ -170,12 +170,13 @@ fn offers(log: &EventLog, stop: &AtomicBool) -> String {
 
 /// Reads all notices from the start.
 fn read(log: &EventLog) {
-    let (mut tail, mut bytes, started) = (log.read_from(Stream::Notices, Offset(0)), 0, Instant::now());
-    while tail.offset() < log.end(Stream::Notices) {
+    let (mut tail, mut bytes, started) = (log.read_from(Stream::Notices, &Offsets::default()), 0, Instant::now());
+    let end = block_on(log.ends(Stream::Notices)).expect("files are always there");
+    while !tail.offsets().reached(&end) {
         let records = tail.try_next().expect("the disk works");
         bytes += records.iter().map(|record| record.key.len() + record.value.len()).sum::<usize>();
     }
     let seconds = started.elapsed().as_secs_f64();
-    let (records, megabytes) = (tail.offset().0 as f64, bytes as f64 / 1e6);
+    let (records, megabytes) = (end.sum() as f64, bytes as f64 / 1e6);
     println!("read {:.0} MB/s, {:.0} records/s of {megabytes:.0} MB", megabytes / seconds, records / seconds);
 }

@@ -27,6 +27,21 @@ pub enum AppendError {
     /// harmless.
     #[error(transparent)]
     Failed(#[from] Failure),
+    /// Another process, or part of this one, writes under the same name now, and this one may no longer. Nothing of
+    /// this append was written.
+    #[error("another `{name}` has taken over: this one may write no more")]
+    Fenced {
+        /// The name of the writer.
+        name: Arc<str>,
+    },
+    /// Kafka did not say in time that it has the record. It may have it.
+    #[error("Kafka did not acknowledge a record of {stream}: {cause}")]
+    Unacknowledged {
+        /// The stream.
+        stream: Stream,
+        /// What is known of it.
+        cause: Arc<str>,
+    },
     /// The log was closed before. Nothing of this append was written.
     #[error("the log is closed")]
     Closed,
@@ -62,6 +77,9 @@ pub enum ReadError {
         /// The end of the stream.
         end: Offset,
     },
+    /// The servers cannot be asked.
+    #[error("Kafka cannot be asked: {0}")]
+    Kafka(Arc<str>),
     /// Everything durable was read, and the failed stream takes no more.
     #[error(transparent)]
     Failed(#[from] Failure),
@@ -100,6 +118,9 @@ pub enum OpenError {
     /// Acknowledged bytes are damaged. Nothing was changed.
     #[error(transparent)]
     Corrupt(#[from] Corruption),
+    /// Kafka, or what is set for it, does not serve.
+    #[error("Kafka: {0}")]
+    Kafka(String),
     /// The files cannot be read or written.
     #[error("cannot open {}: {source}", .path.display())]
     Io {

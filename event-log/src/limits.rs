@@ -44,6 +44,28 @@ pub const READ_RECORDS: usize = 4_096;
 /// How much of a file is asked for at once, in bytes; more where one batch is larger.
 pub const READ_AHEAD_BYTES: usize = 64 * 1024;
 
+/// The bytes of one segment file of the notices that wait for Kafka.
+pub const SPOOL_SEGMENT_BYTES: u64 = 8 * 1024 * 1024;
+
+/// How long a single append to Kafka may take. Later it is answered with an error.
+pub const KAFKA_APPEND_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long closing waits for Kafka to take what is queued.
+pub const KAFKA_CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The longest pause before a Kafka server that is away is tried again.
+pub const KAFKA_RECONNECT_MAX: Duration = Duration::from_secs(1);
+
+/// A client that cannot connect says so no more often than this.
+pub const KAFKA_SAID_INTERVAL: Duration = Duration::from_secs(10);
+
+/// How long a transaction may take before the servers end it, which is also how long one that its writer left open can
+/// keep readers waiting.
+pub const KAFKA_TRANSACTION_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// The most batches that wait for one writer to Kafka.
+pub const WRITER_BATCHES_MAX: usize = 1_024;
+
 // A record fits a batch, a batch a group, a group the queue.
 const _: () = assert!(RECORD_BYTES_MAX < BATCH_BYTES_MAX);
 const _: () = assert!(BATCH_BYTES_MAX <= GROUP_BYTES_MAX);

@@ -3,6 +3,7 @@
 //! One thread a stream writes (group commit): telemetry never stands in line before a notice. [`disk`] is what the
 //! files ask of the operating system, [`frame`] the bytes, [`store`] writing and recovery, [`cursor`] reading.
 
+use std::collections::BTreeMap;
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,17 +16,17 @@ use tokio::sync::{oneshot, watch};
 use crate::appending::Appending;
 use crate::error::{AppendError, Failure, OpenError};
 use crate::limits::{GROUP_BYTES_MAX, RETENTION_BYTES, SEGMENT_BYTES, TELEMETRY_SYNC_INTERVAL};
-use crate::stream::{Class, KeyValue, Offset, Stream};
+use crate::stream::{Class, KeyValue, Offset, Offsets, Partition, Stream};
 use cursor::Cursor;
 use disk::Directory;
 use queue::{Pending, Queue};
-use store::{Bounds, Store};
+use store::{Bounds, Retention, Store};
 use writer::{Over, View, Writer};
 
 mod cursor;
 mod directory;
 mod disk;
-mod frame;
+pub(crate) mod frame;
 mod frames;
 mod queue;
 mod segment;
@@ -79,8 +80,9 @@ pub struct LocalLog(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    /// In the order of [`Stream::ALL`].
     channels: Vec<Channel>,
+    /// How often each named writer was opened.
+    openings: Mutex<BTreeMap<String, u64>>,
     running: Mutex<Option<Running>>,
 }
 
@@ -91,6 +93,7 @@ struct Channel {
     queue: Arc<Queue>,
     view: watch::Receiver<View>,
     dropped: AtomicU64,
+    released: Arc<AtomicU64>,
 }
 
 #[derive(Debug)]
@@ -107,30 +110,42 @@ impl LocalLog {
     /// Another process has it open; or damage that no crash explains, with the file and the byte; or the disk does not
     /// work.
     pub fn open(options: LocalOptions) -> Result<Self, OpenError> {
+        Self::with(&options, &Stream::ALL, Retention::All)
+    }
+
+    /// Opens a log of one stream of money, of which only what was not released is kept.
+    pub(crate) fn spool(dir: &Path, stream: Stream, segment_bytes: u64) -> Result<Self, OpenError> {
+        let options = LocalOptions { segment_bytes, ..LocalOptions::new(dir) };
+        Self::with(&options, &[stream], Retention::Unreleased)
+    }
+
+    /// A log of `streams`, of which money is kept like that.
+    fn with(options: &LocalOptions, streams: &[Stream], money: Retention) -> Result<Self, OpenError> {
         let unusable = |path: &Path| {
             let path = path.to_owned();
             move |source| OpenError::Io { path, source }
         };
         Directory::create_all(&options.dir).map_err(unusable(&options.dir))?;
         let lock = lock(&options.dir)?;
-        let mut channels = Vec::with_capacity(Stream::ALL.len());
-        let mut ready = Vec::with_capacity(Stream::ALL.len());
-        for stream in Stream::ALL {
+        let mut channels = Vec::with_capacity(streams.len());
+        let mut ready = Vec::with_capacity(streams.len());
+        for &stream in streams {
             let path = options.dir.join(stream.name());
             let disk = Directory::create_all(&path).map_err(unusable(&path))?;
             let (retention, linger) = match stream.class() {
-                Class::Money => (None, Duration::ZERO),
-                Class::Telemetry => (Some(options.retention_bytes), options.telemetry_sync_interval),
+                Class::Money => (money, Duration::ZERO),
+                Class::Telemetry => (Retention::Bytes(options.retention_bytes), options.telemetry_sync_interval),
             };
             let bounds = Bounds { segment: options.segment_bytes, group: GROUP_BYTES_MAX as u64, retention };
             let store = Store::open(disk.clone(), bounds)?;
             let queue = Arc::new(Queue::new());
             let (view, seen) = watch::channel(View { start: store.start(), end: store.end(), over: None });
-            ready.push(Writer { stream, store, queue: queue.clone(), view, linger });
-            channels.push(Channel { stream, disk, queue, view: seen, dropped: AtomicU64::new(0) });
+            let released = Arc::<AtomicU64>::default();
+            ready.push(Writer { stream, store, queue: queue.clone(), view, linger, released: released.clone() });
+            channels.push(Channel { stream, disk, queue, view: seen, dropped: AtomicU64::new(0), released });
         }
         // Only now, when nothing refuses to start any more.
-        let log = Self(Arc::new(Inner { channels, running: Mutex::new(None) }));
+        let log = Self(Arc::new(Inner { channels, openings: Mutex::default(), running: Mutex::new(None) }));
         let mut running = Running { writers: Vec::with_capacity(ready.len()), _lock: lock };
         for writer in ready {
             let thread = thread::Builder::new().name(format!("log-{}", writer.stream));
@@ -138,6 +153,14 @@ impl LocalLog {
         }
         *log.0.running.lock().unwrap_or_else(PoisonError::into_inner) = Some(running);
         Ok(log)
+    }
+
+    /// A writer by that name, which ends those opened before.
+    pub(crate) fn writer(&self, name: &str) -> LocalWriter {
+        let mut openings = self.0.openings.lock().unwrap_or_else(PoisonError::into_inner);
+        let opening = openings.entry(name.to_owned()).or_insert(0);
+        *opening += 1;
+        LocalWriter { log: self.clone(), name: name.into(), opening: *opening }
     }
 
     pub(crate) fn append_all(&self, stream: Stream, records: Vec<KeyValue>) -> Appending {
@@ -170,9 +193,15 @@ impl LocalLog {
         self.channel(stream).view.borrow().start
     }
 
-    pub(crate) fn read_from(&self, stream: Stream, offset: Offset) -> LocalTail {
+    pub(crate) fn read_from(&self, stream: Stream, from: &Offsets) -> LocalTail {
         let channel = self.channel(stream);
-        LocalTail::new(Cursor::new(channel.disk.clone(), offset), channel.view.clone())
+        let cursor = Cursor::new(channel.disk.clone(), from.of(Partition(0)));
+        LocalTail::new(cursor, channel.view.clone())
+    }
+
+    /// Allows a spool to forget what is before `offset`.
+    pub(crate) fn release(&self, stream: Stream, offset: Offset) {
+        self.channel(stream).released.fetch_max(offset.0, Ordering::Relaxed);
     }
 
     pub(crate) fn health(&self) -> Result<(), Failure> {
@@ -187,7 +216,27 @@ impl LocalLog {
     }
 
     fn channel(&self, stream: Stream) -> &Channel {
-        &self.0.channels[stream as usize]
+        let found = self.0.channels.iter().find(|channel| channel.stream == stream);
+        found.expect("only the streams of a spool are asked of it")
+    }
+}
+
+/// One of the writers that must not write beside each other.
+#[derive(Clone, Debug)]
+pub struct LocalWriter {
+    log: LocalLog,
+    name: Arc<str>,
+    opening: u64,
+}
+
+impl LocalWriter {
+    pub(crate) fn append_all(&self, stream: Stream, records: Vec<KeyValue>) -> Appending {
+        // Held until the records are queued, so that nothing of the old is behind the new.
+        let openings = self.log.0.openings.lock().unwrap_or_else(PoisonError::into_inner);
+        if openings.get(&*self.name).is_some_and(|opening| *opening > self.opening) {
+            return Appending::refused(AppendError::Fenced { name: self.name.clone() });
+        }
+        self.log.append_all(stream, records)
     }
 }
 

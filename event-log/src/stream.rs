@@ -78,7 +78,11 @@ impl fmt::Display for Stream {
     }
 }
 
-/// The place of a record in its stream: 0, 1, 2 and so on, without gaps.
+/// A part of a stream with an order of its own: 0, 1, 2 and so on. Records of one key are all in the same.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Partition(pub u32);
+
+/// The place of a record in its partition. Later records have larger offsets; some are nobody's.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Offset(pub u64);
 
@@ -96,10 +100,70 @@ impl fmt::Display for Offset {
     }
 }
 
+/// A place in a stream: an offset in each of its partitions. Where none is set it is 0.
+#[derive(Clone, Debug, Default)]
+pub struct Offsets(Vec<Offset>);
+
+impl Offsets {
+    /// The offset in `partition`.
+    pub fn of(&self, partition: Partition) -> Offset {
+        self.0.get(partition.0 as usize).copied().unwrap_or_default()
+    }
+
+    /// Sets the offset in `partition`.
+    pub fn set(&mut self, partition: Partition, offset: Offset) {
+        let place = partition.0 as usize;
+        if self.0.len() <= place {
+            self.0.resize(place + 1, Offset::default());
+        }
+        self.0[place] = offset;
+    }
+
+    /// The partitions that have an offset, with it.
+    pub fn iter(&self) -> impl Iterator<Item = (Partition, Offset)> + '_ {
+        (0..).map(Partition).zip(self.0.iter().copied())
+    }
+
+    /// Whether this is no earlier than `goal` in any partition.
+    pub fn reached(&self, goal: &Self) -> bool {
+        goal.iter().all(|(partition, offset)| self.of(partition) >= offset)
+    }
+
+    /// All offsets together.
+    pub fn sum(&self) -> u64 {
+        self.0.iter().map(|offset| offset.0).sum()
+    }
+}
+
+/// Unset is 0.
+impl PartialEq for Offsets {
+    fn eq(&self, other: &Self) -> bool {
+        self.reached(other) && other.reached(self)
+    }
+}
+
+impl Eq for Offsets {}
+
+impl FromIterator<Offset> for Offsets {
+    /// By ascending partition.
+    fn from_iter<T: IntoIterator<Item = Offset>>(offsets: T) -> Self {
+        Self(offsets.into_iter().collect())
+    }
+}
+
+/// In the first partition, which is the only one of a local log.
+impl From<Offset> for Offsets {
+    fn from(offset: Offset) -> Self {
+        Self(vec![offset])
+    }
+}
+
 /// One record of a stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
-    /// Its place in the stream.
+    /// The part of the stream it is in.
+    pub partition: Partition,
+    /// Its place there.
     pub offset: Offset,
     /// What it is about.
     pub key: Vec<u8>,
@@ -118,5 +182,15 @@ mod tests {
             assert_eq!(Stream::of_name(stream.name()), Some(stream));
         }
         assert_eq!(Stream::of_name("gossip"), None);
+    }
+
+    #[test]
+    fn places_are_compared_partition_by_partition() {
+        let mut place = Offsets::from(Offset(3));
+        assert_eq!(place, [Offset(3), Offset(0)].into_iter().collect());
+        assert!(place.reached(&Offsets::default()) && !Offsets::default().reached(&place));
+        place.set(Partition(2), Offset(4));
+        assert!(place.reached(&Offset(3).into()) && !Offsets::from(Offset(9)).reached(&place));
+        assert_eq!(place.sum(), 7);
     }
 }

@@ -14,8 +14,8 @@ impl Wake for Unpark {
     }
 }
 
-/// Blocks the calling thread until `future` resolves.
-pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
+/// Blocks the calling thread until `future` resolves: for what this crate answers, where there is no runtime.
+pub fn block_on<T>(future: impl Future<Output = T>) -> T {
     let waker = Waker::from(Arc::new(Unpark(thread::current())));
     let mut future = pin!(future);
     loop {

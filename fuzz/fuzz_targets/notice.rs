@@ -21,7 +21,7 @@ use decision::ids::{
 use decision::money::{Nanos, Rate, Rates};
 use decision::outcome::Arm;
 use decision::time::Micros;
-use event_log::{EventLog, LocalLog, LocalOptions, Offset, Stream, Tail};
+use event_log::{EventLog, LocalLog, LocalOptions, Offsets, Stream, Tail};
 use proto::record;
 use proto::wire::Notice;
 use segment_store::{IdHasher, LocalProfiles, Profiles};
@@ -72,7 +72,7 @@ impl Place {
             sampled_one_in: 1,
         };
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-        Self { bidder, notices: log.read_from(Stream::Notices, Offset(0)), tokens, runtime, _dir: dir }
+        Self { bidder, notices: log.read_from(Stream::Notices, &Offsets::default()), tokens, runtime, _dir: dir }
     }
 }
 
@@ -138,7 +138,7 @@ libfuzzer_sys::fuzz_target!(|data: (u8, &str)| {
     let (choice, query) = data;
     let kind = NoticeKind::ALL[usize::from(choice) % NoticeKind::ALL.len()];
     PLACE.with_borrow_mut(|place| {
-        if place.notices.offset() >= Offset(NOTICES_MAX) {
+        if place.notices.offsets().sum() >= NOTICES_MAX {
             *place = Place::new();
         }
         let answer = place.runtime.block_on(take(&place.bidder, kind, &place.tokens[kind as usize], query, NOW));

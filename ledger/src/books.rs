@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use decision::ids::{AdvertiserId, CampaignId, Currency};
 use decision::money::Nanos;
 use decision::time::Micros;
+use event_log::Offsets;
 
 use crate::ledger::{Ledger, Sums};
 use crate::tally::Tally;
@@ -58,8 +59,10 @@ pub struct LedgerHandle(Arc<Shared>);
 struct Shared {
     ledger: Mutex<Option<Ledger>>,
     caught_up: AtomicBool,
-    /// Behind what was taken in of each stream that is read.
+    /// Behind what was taken in of each stream that is read, all partitions together.
     taken_in: [AtomicU64; 3],
+    /// Where each ended when it was last looked at.
+    ends: [AtomicU64; 3],
 }
 
 impl LedgerHandle {
@@ -73,12 +76,20 @@ impl LedgerHandle {
         self.lock().as_ref().map(|ledger| ledger.books(now)).unwrap_or_default()
     }
 
-    pub(crate) fn set_taken_in(&self, offsets: [u64; 3]) {
-        self.0.taken_in.iter().zip(offsets).for_each(|(shared, offset)| shared.store(offset, Ordering::Relaxed));
+    pub(crate) fn set_taken_in(&self, places: [Offsets; 3]) {
+        store(&self.0.taken_in, &places);
     }
 
     pub(crate) fn taken_in(&self) -> [u64; 3] {
-        self.0.taken_in.each_ref().map(|offset| offset.load(Ordering::Relaxed))
+        load(&self.0.taken_in)
+    }
+
+    pub(crate) fn set_ends(&self, places: &[Offsets; 3]) {
+        store(&self.0.ends, places);
+    }
+
+    pub(crate) fn ends(&self) -> [u64; 3] {
+        load(&self.0.ends)
     }
 
     pub(crate) fn set_caught_up(&self) {
@@ -90,4 +101,12 @@ impl LedgerHandle {
     pub(crate) fn lock(&self) -> MutexGuard<'_, Option<Ledger>> {
         self.0.ledger.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn store(shared: &[AtomicU64; 3], places: &[Offsets; 3]) {
+    shared.iter().zip(places).for_each(|(shared, place)| shared.store(place.sum(), Ordering::Relaxed));
+}
+
+fn load(shared: &[AtomicU64; 3]) -> [u64; 3] {
+    shared.each_ref().map(|offset| offset.load(Ordering::Relaxed))
 }

@@ -9,8 +9,9 @@ pub const LEASE_S: u32 = 30;
 pub const BILLING_WINDOW_S: u32 = 60 * 60;
 
 /// How long past its token's end an impression is remembered, in seconds. Nodes take notices until a token ends by
-/// their own clocks, and those notices have to come in before the impression may be forgotten.
-pub const MEMORY_MARGIN_S: u32 = 10 * 60;
+/// their own clocks, and those notices have to come in before the impression may be forgotten: also those that waited
+/// on a node while Kafka was away.
+pub const MEMORY_MARGIN_S: u32 = 60 * 60;
 
 /// Impressions are forgotten in groups whose tokens end within the same this many seconds.
 pub const MEMORY_GROUP_S: u32 = 60;

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use decision::ids::ShardId;
 use decision::time::Micros;
-use event_log::{AppendError, EventLog, Offset, ReadError, Record, Stream};
+use event_log::{AppendError, EventLog, Offset, Offsets, OpenError, ReadError, Record, Stream, Writer};
 use proto::record::RecordError;
 use proto::wire::{JournalEntry, Source, Tick, journal_entry::Input};
-use tracing::info;
+use tracing::{info, warn};
 
 use crate::books::LedgerHandle;
 use crate::ledger::{Effects, JournalError, LedgerPolicy};
@@ -40,6 +40,9 @@ pub enum ServeError {
         /// The last entry there is.
         sequence: u64,
     },
+    /// Nothing can be written.
+    #[error(transparent)]
+    Open(#[from] OpenError),
     /// A stream cannot be written.
     #[error("cannot append to {stream}: {source}")]
     Append {
@@ -70,11 +73,12 @@ pub enum ServeError {
 
 /// Keeps the books until `shutdown`, then takes in what the streams hold and ends. `clock` gives the wall time.
 ///
-/// Reads files on the calling thread, so it belongs off the threads that serve requests. There must be one a log.
-/// The log must stay open until this has ended.
+/// Reads files on the calling thread, so it belongs off the threads that serve requests. There is one for all streams:
+/// it takes over from the one before, which can write no more. The log must stay open until this has ended.
 ///
 /// # Errors
-/// The ledger cannot go on; whoever started it should say why and stop, since nobody keeps the books.
+/// The ledger cannot go on, or another took over; whoever started it should say why and stop, since here nobody keeps
+/// the books.
 pub async fn serve(
     log: EventLog,
     policy: LedgerPolicy,
@@ -82,13 +86,15 @@ pub async fn serve(
     handle: LedgerHandle,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
-    let ledger = rebuild::rebuild(&log, SHARD).await?;
+    // First: the journal must not grow while it is read.
+    let writer = log.writer("ledger").await?;
+    let ledger = rebuild::rebuild(&log, &writer, SHARD).await?;
     info!(sequence = ledger.sequence(), "books rebuilt");
     let epoch = ledger.epoch() + 1;
     let mut inputs = Inputs::behind(&log, &ledger);
     *handle.lock() = Some(ledger);
     handle.set_taken_in(inputs.offsets());
-    let mut service = Service { log, clock, handle, epoch, next_tick: Micros(i64::MIN) };
+    let mut service = Service { log, writer, clock, handle, epoch, goal: None, next_tick: Micros(i64::MIN) };
     // The first entry of every run: it makes the epoch and the policy of the run part of the fold.
     let now = (service.clock)();
     service.journal(vec![(None, Input::Policy(policy.into()))], now).await?;
@@ -97,34 +103,60 @@ pub async fn serve(
     looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
-        let (records, ending) = tokio::select! {
-            records = inputs.next() => (records?, false),
-            _ = looks.tick() => (Vec::new(), false),
-            () = &mut shutdown => (Vec::new(), true),
+        let records = tokio::select! {
+            records = inputs.next() => records?,
+            _ = looks.tick() => {
+                service.look(&mut inputs).await;
+                Vec::new()
+            }
+            () = &mut shutdown => break,
         };
-        let mut caught_up = service.take_in(records, &mut inputs).await?;
-        while ending && !caught_up {
-            caught_up = service.take_in(Vec::new(), &mut inputs).await?;
-        }
-        if ending {
-            return Ok(());
-        }
+        service.take_in(records, &mut inputs).await?;
     }
+    service.goal = None;
+    service.look(&mut inputs).await;
+    // Where the ends cannot be asked for, what is there is taken in after the next start.
+    while service.goal.is_some() {
+        let records = if service.is_at_goal(&inputs) { Vec::new() } else { inputs.next().await? };
+        service.take_in(records, &mut inputs).await?;
+    }
+    Ok(())
 }
 
 struct Service<C> {
     log: EventLog,
+    writer: Writer,
     clock: C,
     handle: LedgerHandle,
     epoch: u64,
+    /// Where the streams ended at some moment; when they are read to there, all is in that was there then.
+    goal: Option<[Offsets; 3]>,
     next_tick: Micros,
 }
 
 impl<C: Fn() -> Micros> Service<C> {
-    /// Takes in `first` and whatever else is there; whether that was all there was when this began.
-    async fn take_in(&mut self, first: Vec<(Stream, Record)>, inputs: &mut Inputs) -> Result<bool, ServeError> {
+    /// Looks where the streams end, unless it is on its way to where they ended before.
+    async fn look(&mut self, inputs: &mut Inputs) {
+        if self.goal.is_some() {
+            return;
+        }
+        match inputs::ends(&self.log).await {
+            Ok(ends) => {
+                inputs.aim(&ends);
+                self.handle.set_ends(&ends);
+                self.goal = Some(ends);
+            }
+            Err(problem) => warn!(%problem, "nobody knows how far the streams reach"),
+        }
+    }
+
+    fn is_at_goal(&self, inputs: &Inputs) -> bool {
+        self.goal.as_ref().is_some_and(|goal| inputs.reached(goal))
+    }
+
+    /// Takes in `first` and whatever else is there.
+    async fn take_in(&mut self, first: Vec<(Stream, Record)>, inputs: &mut Inputs) -> Result<(), ServeError> {
         let now = (self.clock)();
-        let ends = inputs.ends(&self.log);
         let mut records = first;
         records.extend(inputs.rest()?);
         // In the order of the streams: what a campaign may spend before what is asked and charged.
@@ -132,12 +164,13 @@ impl<C: Fn() -> Micros> Service<C> {
         let mut batch = Vec::new();
         for (stream, record) in records {
             if let Some(input) = inputs::read(stream, &record)? {
-                let source = Source { stream: stream.name().to_owned(), partition: 0, offset: record.offset.0 };
-                batch.push((Some(source), input));
+                let (partition, offset) = (record.partition.0, record.offset.0);
+                batch.push((Some(Source { stream: stream.name().to_owned(), partition, offset }), input));
             }
         }
-        let caught_up = inputs.reached(ends);
-        // Only then: a tick forgets impressions, and every notice that arrived before their tokens' end must be in.
+        let caught_up = self.is_at_goal(inputs);
+        // Only then: a tick forgets impressions, and every notice that arrived before their tokens' end must be in. Those
+        // that are still on their way to the stream have the margin of the policy.
         if caught_up && self.is_tick_due(now) {
             self.next_tick = now.plus_seconds(TICK_S.cast_signed());
             batch.push((None, Input::Tick(Tick {})));
@@ -147,9 +180,10 @@ impl<C: Fn() -> Micros> Service<C> {
         }
         self.handle.set_taken_in(inputs.offsets());
         if caught_up {
+            self.goal = None;
             self.handle.set_caught_up();
         }
-        Ok(caught_up)
+        Ok(())
     }
 
     fn is_tick_due(&self, now: Micros) -> bool {
@@ -159,9 +193,9 @@ impl<C: Fn() -> Micros> Service<C> {
     /// Makes inputs durable, folds them, publishes what follows.
     async fn journal(&self, batch: Vec<(Option<Source>, Input)>, now: Micros) -> Result<(), ServeError> {
         let entries = self.entries(batch, now);
-        publish::append(&self.log, Stream::LedgerJournal, entries.iter().map(publish::journal_record)).await?;
+        publish::append(&self.writer, Stream::LedgerJournal, entries.iter().map(publish::journal_record)).await?;
         let effects = self.fold(&entries)?;
-        publish::publish(&self.log, &effects).await
+        publish::publish(&self.writer, &effects).await
     }
 
     fn entries(&self, batch: Vec<(Option<Source>, Input)>, now: Micros) -> Vec<JournalEntry> {

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use bidder::bidder::Bidder;
 use bidder::metrics::{RequestOutcome, SegmentCount};
 use decision::ids::SegmentId;
-use event_log::{EventLog, Stream, Tail};
+use event_log::{EventLog, ReadError, Record, Stream, Tail};
 use hdrhistogram::Histogram;
 use ledger::Books;
 use proto::record;
@@ -35,9 +35,10 @@ struct Row {
 
 impl Tally {
     /// Nothing so far.
-    pub(crate) fn new(log: &EventLog) -> Self {
-        let tail = log.read_from(Stream::Outcomes, log.end(Stream::Outcomes));
-        Self { tail, outcomes: BTreeMap::new(), spent: BTreeMap::new(), latency: None }
+    pub(crate) async fn new(log: &EventLog) -> Result<Self, String> {
+        let end = log.ends(Stream::Outcomes).await.map_err(|problem| problem.to_string())?;
+        let tail = log.read_from(Stream::Outcomes, &end);
+        Ok(Self { tail, outcomes: BTreeMap::new(), spent: BTreeMap::new(), latency: None })
     }
 
     /// What happened since the start, and how fast since the last line. `wrong` answers were refused by the exchange.
@@ -53,6 +54,19 @@ impl Tally {
         let refused = if wrong > 0 { format!(", {wrong} answers the exchange refuses") } else { String::new() };
         let speed = format!("{refused}; now {rate} requests/s, p50 {p50} us, p99 {p99} us");
         self.since_start(bidder, &speed)
+    }
+
+    /// Takes in everything that the stream has by now.
+    pub(crate) async fn catch_up(&mut self, log: &EventLog) -> Result<(), ReadError> {
+        let end = log.ends(Stream::Outcomes).await?;
+        let mut all = Vec::new();
+        let read = self.tail.read_to(&end, |records| {
+            all.extend(records);
+            Ok::<_, ReadError>(())
+        });
+        read.await?;
+        self.take(&all);
+        Ok(())
     }
 
     /// The last summary: what this process did, and what campaigns spent in all.
@@ -111,17 +125,21 @@ impl Tally {
         while let Ok(records) = self.tail.try_next()
             && !records.is_empty()
         {
-            for outcome in records.iter().filter_map(|record| record::decode::<Outcome>(&record.value).ok()) {
-                let row = self.outcomes.entry(outcome.segment).or_default();
-                match outcome.kind() {
-                    OutcomeKind::Win => row.wins += 1,
-                    OutcomeKind::View => row.views += 1,
-                    OutcomeKind::Click => row.clicks += 1,
-                    _ => {}
-                }
-                if outcome.charged != 0 {
-                    *self.spent.entry(outcome.campaign_currency).or_default() += i128::from(outcome.charged);
-                }
+            self.take(&records);
+        }
+    }
+
+    fn take(&mut self, records: &[Record]) {
+        for outcome in records.iter().filter_map(|record| record::decode::<Outcome>(&record.value).ok()) {
+            let row = self.outcomes.entry(outcome.segment).or_default();
+            match outcome.kind() {
+                OutcomeKind::Win => row.wins += 1,
+                OutcomeKind::View => row.views += 1,
+                OutcomeKind::Click => row.clicks += 1,
+                _ => {}
+            }
+            if outcome.charged != 0 {
+                *self.spent.entry(outcome.campaign_currency).or_default() += i128::from(outcome.charged);
             }
         }
     }

@@ -10,5 +10,7 @@ mod money;
 mod operating;
 mod people;
 mod process;
+mod processes;
 mod redis;
 mod replay;
+mod started;

@@ -1,67 +1,11 @@
 //! What operators see.
 
 use std::collections::BTreeSet;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
-use std::process::{Child, Command, Stdio};
-
-use tempfile::TempDir;
+use std::io::Read;
+use std::process::Command;
 
 use super::process::{Vernier, bid_request, until};
-
-/// A process that a shell started on ports that were free, and what it said first.
-struct Started {
-    data: TempDir,
-    child: Child,
-    said: String,
-}
-
-impl Started {
-    /// Runs `vernier` with `arguments` behind `before`, until it says `last`.
-    fn new(before: &str, arguments: &str, last: &str) -> Self {
-        let data = tempfile::tempdir().expect("a directory");
-        let mut child = Command::new("sh")
-            .args(["-c", &format!("{before} exec '{}' {arguments} 2>&1", env!("CARGO_BIN_EXE_vernier"))])
-            .env("VERNIER_DATA_DIR", data.path().join("its data"))
-            .env("VERNIER_BID_LISTEN", "127.0.0.1:0")
-            .env("VERNIER_ADMIN_LISTEN", "127.0.0.1:0")
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("a shell runs");
-        let mut lines = BufReader::new(child.stdout.take().expect("its output"));
-        let mut said = String::new();
-        while !said.contains(last) {
-            assert!(lines.read_line(&mut said).expect("text") > 0, "it ended: {said}");
-        }
-        child.stdout = Some(lines.into_inner());
-        Self { data, child, said }
-    }
-
-    /// The first address behind `what` that it printed.
-    fn address(&self, what: &str) -> &str {
-        let behind = self.said.split_once(what).expect("it is printed").1;
-        let address = behind.split_once("http://").expect("an address").1;
-        address.split(['/', ' ', '\n', ',']).next().expect("an address")
-    }
-}
-
-impl Drop for Started {
-    fn drop(&mut self) {
-        let _ended_already = self.child.kill();
-        let _ended_already = self.child.wait();
-    }
-}
-
-/// The answer to one request, head and body.
-fn request(address: &str, head: &str, body: &[u8]) -> String {
-    let mut stream = TcpStream::connect(address).expect("it listens");
-    let head = format!("{head} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {}\r\n\r\n", body.len());
-    stream.write_all(head.as_bytes()).expect("the head is sent");
-    stream.write_all(body).expect("the body is sent");
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).expect("text");
-    answer
-}
+use super::started::{Started, request};
 
 /// The names of metrics.
 fn names(metrics: &str) -> BTreeSet<&str> {

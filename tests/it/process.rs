@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -235,10 +236,14 @@ fn unchunked(mut bytes: &[u8]) -> Vec<u8> {
     }
 }
 
-/// Waits for a change that travels through a stream. Each look asks the process, so it ends when that does; a change
-/// that never comes is caught by the bound.
+/// Waits for a change that travels through a stream. Each look asks a process, so it ends when that does; a change that
+/// never comes is caught by a bound far beyond what any takes.
 pub(crate) fn until(holds: impl Fn() -> bool, shown: &dyn Fn() -> String) {
-    assert!((0..500).any(|_| holds()), "never: {}", shown());
+    let started = Instant::now();
+    while !holds() {
+        assert!(started.elapsed() < Duration::from_secs(120), "never: {}", shown());
+        std::thread::park_timeout(Duration::from_millis(2));
+    }
 }
 
 /// What a campaign does, by an explanation: its first word.

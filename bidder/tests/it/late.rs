@@ -6,7 +6,7 @@ use std::time::Duration;
 use bidder::bid::{Answer, bid};
 use bidder::bidder::Core;
 use bidder::server::Moment;
-use event_log::{Offset, Stream};
+use event_log::{Offsets, Stream};
 use proto::record;
 use proto::wire::OpportunityRecord;
 use tokio::time::Instant;
@@ -20,7 +20,8 @@ async fn check(clock: Instant, expected: (Answer, usize)) {
     let accepted = Moment { clock, ..Moment::now() };
     let body = br#"{"id":"r","imp":[{"id":"1","banner":{"w":300,"h":250}}],"user":{"id":"u"}}"#;
     let answer = bid(&core, "new", body, accepted).await;
-    let recorded = place.bidder.log.read_from(Stream::Opportunities, Offset(0)).next().await.expect("a log that works");
+    let recorded =
+        place.bidder.log.read_from(Stream::Opportunities, &Offsets::default()).next().await.expect("a log that works");
     let [record] = &recorded[..] else { panic!("{recorded:?}") };
     let record: OpportunityRecord = record::decode(&record.value).expect("an opportunity");
     assert_eq!((record.request_id.as_str(), record.opportunities.len()), ("r", 1));

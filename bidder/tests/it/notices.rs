@@ -9,7 +9,7 @@ use decision::ids::{
 use decision::money::{Nanos, Rate};
 use decision::outcome::Arm;
 use decision::time::Micros;
-use event_log::{Offset, Stream};
+use event_log::{Offsets, Stream};
 use proto::record;
 use proto::wire::{Notice, NoticeKind as WireKind};
 
@@ -67,7 +67,7 @@ fn check(notice: &str, expected: &str) {
     place.bidder.events.close();
     // Closing waits until everything that was appended is durable.
     place.bidder.log.clone().close();
-    let records = place.bidder.log.read_from(Stream::Notices, Offset(0)).try_next().unwrap_or_default();
+    let records = place.bidder.log.read_from(Stream::Notices, &Offsets::default()).try_next().unwrap_or_default();
     let said: Vec<String> = records
         .iter()
         .map(|record| {

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use event_log::{Offset, Record};
+use event_log::{Offset, Partition, Record};
 use proptest::collection::{btree_set, vec};
 use proptest::prelude::*;
 
@@ -11,7 +11,7 @@ use crate::sample;
 /// Takes in what `plan` would publish, as the stream would hand it back; the records so far grow by it.
 fn publish(registry: &mut Registry, stream: &mut Vec<Record>, records: Vec<(Vec<u8>, Vec<u8>)>) {
     for (key, value) in records {
-        let record = Record { offset: Offset(stream.len() as u64), key, value };
+        let record = Record { partition: Partition(0), offset: Offset(stream.len() as u64), key, value };
         registry.take(&record).expect("what was published is understood");
         stream.push(record);
     }

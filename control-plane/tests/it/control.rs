@@ -2,7 +2,7 @@
 
 use control_plane::{ApplyError, Changed, ControlPlane, SourceFile, State, StopError, sample};
 use decision::time::Micros;
-use event_log::{EventLog, LocalLog, LocalOptions, Stream};
+use event_log::{EventLog, LocalLog, LocalOptions, Stream, block_on};
 
 /// The control plane over `log`, on 2026-06-01.
 pub(crate) fn open(log: &EventLog) -> ControlPlane {
@@ -11,6 +11,11 @@ pub(crate) fn open(log: &EventLog) -> ControlPlane {
 
 fn local(directory: &tempfile::TempDir) -> EventLog {
     EventLog::from(LocalLog::open(LocalOptions::new(directory.path())).expect("the log opens"))
+}
+
+/// How many records were ever published.
+fn end(log: &EventLog) -> u64 {
+    block_on(log.ends(Stream::Campaigns)).expect("a local log answers").sum()
 }
 
 /// The sample with another daily budget of one campaign.
@@ -61,7 +66,7 @@ fn nothing_is_published_while_anything_is_wrong_or_only_tried() {
     let tried = control.apply(&sample(), "ann", true).expect("the sample is right");
     assert!(tried.dry_run && tried.revision.is_none() && tried.changes[0].change == Changed::New);
     assert!(matches!(control.apply(&sample(), "a\nb", false), Err(ApplyError::By)));
-    assert_eq!(log.end(Stream::Campaigns).0, 0);
+    assert_eq!(end(&log), 0);
 }
 
 #[test]
@@ -71,9 +76,9 @@ fn stopping_twice_changes_nothing_and_a_wrong_name_is_answered_with_a_near_one()
     let control = open(&log);
     control.apply(&sample(), "ann", false).expect("the sample applies");
     assert_eq!(control.stop("cart-recovery", "ann").expect("it is there").change, Changed::Stopped);
-    let end = log.end(Stream::Campaigns);
+    let before = end(&log);
     assert_eq!(control.stop("cart-recovery", "ann").expect("it is there").change, Changed::Unchanged);
-    assert_eq!(log.end(Stream::Campaigns), end);
+    assert_eq!(end(&log), before);
     let error = control.stop("cart-recovry", "ann").expect_err("there is none");
     assert!(matches!(error, StopError::Unknown { .. }));
     assert_eq!(error.to_string(), "no campaign `cart-recovry`; did you mean `cart-recovery`?");
@@ -95,7 +100,7 @@ fn changes_at_the_same_time_do_not_share_numbers() {
     numbers.sort_unstable();
     assert_eq!(numbers, [1, 2, 3]);
     // One advertiser, seven segments, three campaigns: what was there already is not published again.
-    assert_eq!(log.end(Stream::Campaigns).0, 11);
+    assert_eq!(end(&log), 11);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use control_plane::{SourceFile, check, sample};
 use decision::campaign::Campaign;
-use event_log::{EventLog, LocalLog, LocalOptions, Offset, Stream};
+use event_log::{EventLog, LocalLog, LocalOptions, Offsets, Stream};
 use proto::wire::{self, campaigns_record::Change};
 
 use crate::control::open;
@@ -13,7 +13,7 @@ fn the_sample_has_no_problem_and_its_records_are_campaigns() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let log = EventLog::from(LocalLog::open(LocalOptions::new(directory.path())).expect("an empty log opens"));
     open(&log).apply(&sample(), "sample", false).expect("the sample applies");
-    let records = log.read_from(Stream::Campaigns, Offset(0)).try_next().expect("it reads");
+    let records = log.read_from(Stream::Campaigns, &Offsets::default()).try_next().expect("it reads");
     let mut campaigns: Vec<Campaign> = Vec::new();
     for record in records {
         let record: wire::CampaignsRecord = proto::record::decode(&record.value).expect("it decodes");

@@ -13,7 +13,7 @@
 //! another place useless, and a run of zeros is no frame. Length, checksum and version stand here in every version.
 
 use crate::limits::BATCH_BYTES_MAX;
-use crate::stream::{KeyValue, Offset, Record};
+use crate::stream::{KeyValue, Offset, Partition, Record};
 
 /// What this code writes, and the only version it reads.
 const VERSION: u8 = 1;
@@ -151,7 +151,7 @@ pub(crate) struct RecordView<'a> {
 
 impl RecordView<'_> {
     pub(crate) fn to_record(self) -> Record {
-        Record { offset: self.offset, key: self.key.to_vec(), value: self.value.to_vec() }
+        Record { partition: Partition(0), offset: self.offset, key: self.key.to_vec(), value: self.value.to_vec() }
     }
 }
 

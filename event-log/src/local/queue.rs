@@ -1,4 +1,4 @@
-//! What waits to be written to one stream.
+//! What waits to be written by one thread.
 
 use std::collections::VecDeque;
 use std::mem;

@@ -10,7 +10,7 @@ use self::disk::{SimulatedDisk, Trouble};
 use super::cursor::Cursor;
 use super::directory::Batches;
 use super::disk::Disk;
-use super::store::{Bounds, Store};
+use super::store::{Bounds, Retention, Store};
 use super::{frame, segment};
 use crate::error::OpenError;
 use crate::stream::{KeyValue, Offset, Record};
@@ -90,7 +90,11 @@ impl Life {
         let disk = SimulatedDisk::new(random.number());
         let segment = random.between(100, 3_000) as u64;
         let group = random.between(600, 2_000) as u64;
-        let retention = random.percent(30).then(|| random.between(2_000, 8_000) as u64);
+        let retention = match random.below(10) {
+            0..3 => Retention::Bytes(random.between(2_000, 8_000) as u64),
+            3..5 => Retention::Unreleased,
+            _ => Retention::All,
+        };
         let bounds = Bounds { segment, group, retention };
         Self {
             random,
@@ -163,14 +167,16 @@ impl Life {
 
     fn trim(&mut self) {
         let store = self.store.as_mut().expect("the caller has it");
-        let Some(start) = store.due_start() else { return };
+        let released = Offset(self.random.below(self.known.len() + 1) as u64);
+        let Some(start) = store.due_start(released) else { return };
+        assert!(self.bounds.retention != Retention::Unreleased || start <= released);
         assert!(start > self.start && start.0 <= self.known.len() as u64);
         self.start = start;
         if self.random.percent(30) {
             self.disk.burn(Some(self.random.below(6)));
         }
         if store.trim(start).is_ok() {
-            assert!(store.start() == start && store.due_start().is_none());
+            assert!(store.start() == start && store.due_start(released).is_none());
             self.count(Event::Trimmed);
         } else {
             self.crash();
@@ -325,7 +331,7 @@ impl Life {
 #[test]
 fn damage_that_no_crash_explains_is_refused_and_left_as_it_is() {
     // Frames of 90 bytes: four in the first segment, two in the second; at most one of them was not synced.
-    let bounds = Bounds { segment: 400, group: 100, retention: None };
+    let bounds = Bounds { segment: 400, group: 100, retention: Retention::All };
     let (first, second) = (segment::name(Offset(0)), segment::name(Offset(4)));
     let check = |damage: &dyn Fn(&SimulatedDisk), expected: Result<u64, (u64, &'static str)>| {
         let disk = SimulatedDisk::new(0);

@@ -25,8 +25,19 @@ pub(crate) struct Bounds {
     pub(crate) segment: u64,
     /// The most that is written before it is synced.
     pub(crate) group: u64,
-    /// How much of the stream is kept at least; `None`: everything.
-    pub(crate) retention: Option<u64>,
+    /// What is kept.
+    pub(crate) retention: Retention,
+}
+
+/// What a stream keeps, in whole segments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Retention {
+    /// Everything.
+    All,
+    /// So many bytes at least.
+    Bytes(u64),
+    /// What was not released.
+    Unreleased,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -104,16 +115,28 @@ impl<D: Disk> Store<D> {
         Ok(())
     }
 
-    /// Where the stream is to start, unless it starts there: a segment goes once those after it hold as much as is to
-    /// be kept.
-    pub(crate) fn due_start(&self) -> Option<Offset> {
-        let retention = self.bounds.retention?;
+    /// Where the stream is to start, unless it starts there: a segment goes once all of it was `released`, or those
+    /// after it hold as much as is to be kept.
+    pub(crate) fn due_start(&self, released: Offset) -> Option<Offset> {
+        let due = match self.bounds.retention {
+            Retention::All => return None,
+            Retention::Bytes(bytes) => self.start_of(bytes),
+            Retention::Unreleased => {
+                let firsts = self.sealed.iter().chain([&self.active]).map(|segment| segment.first);
+                firsts.take_while(|first| *first <= released).last()?
+            }
+        };
+        Some(due).filter(|start| *start > self.start())
+    }
+
+    /// The start of the last segment that is needed to keep so many bytes.
+    fn start_of(&self, retention: u64) -> Offset {
         let mut later = self.sealed.iter().map(|segment| segment.bytes).sum::<u64>() + self.active.bytes;
         let oldest_kept = self.sealed.iter().find(|segment| {
             later -= segment.bytes;
             later < retention
         });
-        Some(oldest_kept.unwrap_or(&self.active).first).filter(|start| *start > self.start())
+        oldest_kept.unwrap_or(&self.active).first
     }
 
     /// Removes the segments before `start`.

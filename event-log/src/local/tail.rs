@@ -8,7 +8,7 @@ use super::cursor::Cursor;
 use super::disk::Directory;
 use super::writer::{Over, View};
 use crate::error::ReadError;
-use crate::stream::{Offset, Record};
+use crate::stream::{Offsets, Record};
 
 /// A reader's place in a stream of files.
 pub struct LocalTail {
@@ -21,12 +21,12 @@ impl LocalTail {
         Self { cursor, view }
     }
 
-    pub(crate) fn offset(&self) -> Offset {
-        self.cursor.offset()
+    pub(crate) fn offsets(&self) -> Offsets {
+        self.cursor.offset().into()
     }
 
     pub(crate) async fn next(&mut self) -> Result<Vec<Record>, ReadError> {
-        let offset = self.offset();
+        let offset = self.cursor.offset();
         let ready = |view: &View| view.end != offset || view.over.is_some();
         // The writer leaves a last view behind before it goes, so there is one either way.
         let _ = self.view.wait_for(ready).await;
@@ -42,11 +42,11 @@ impl LocalTail {
 
     pub(crate) fn try_next(&mut self) -> Result<Vec<Record>, ReadError> {
         let view = self.view.borrow_and_update().clone();
-        if view.end == self.offset() { Ok(Vec::new()) } else { self.read(&view) }
+        if view.end == self.cursor.offset() { Ok(Vec::new()) } else { self.read(&view) }
     }
 
     fn read(&mut self, view: &View) -> Result<Vec<Record>, ReadError> {
-        let asked = self.offset();
+        let asked = self.cursor.offset();
         if asked > view.end {
             return Err(ReadError::Beyond { asked, end: view.end });
         }
@@ -59,6 +59,6 @@ impl LocalTail {
 
 impl fmt::Debug for LocalTail {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LocalTail").field("offset", &self.offset()).finish_non_exhaustive()
+        f.debug_struct("LocalTail").field("offset", &self.cursor.offset()).finish_non_exhaustive()
     }
 }

@@ -1,6 +1,7 @@
 //! The thread that writes one stream: it takes what waits, makes it durable with one sync, and answers all of it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -39,6 +40,8 @@ pub(crate) struct Writer<D: Disk> {
     pub(crate) view: watch::Sender<View>,
     /// How long to gather appends for one sync.
     pub(crate) linger: Duration,
+    /// Before this offset, a stream that keeps what is not released may forget.
+    pub(crate) released: Arc<AtomicU64>,
 }
 
 impl<D: Disk> Writer<D> {
@@ -70,7 +73,8 @@ impl<D: Disk> Writer<D> {
 
     /// Removes what the stream no longer keeps.
     fn trim(&mut self) -> Result<(), Arc<str>> {
-        let Some(start) = self.store.due_start() else { return Ok(()) };
+        let released = Offset(self.released.load(Ordering::Relaxed));
+        let Some(start) = self.store.due_start(released) else { return Ok(()) };
         self.view.send_modify(|view| view.start = start);
         self.store.trim(start)
     }

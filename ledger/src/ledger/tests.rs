@@ -9,6 +9,7 @@ use proto::wire::{
 };
 
 use super::{Effects, JournalError, Ledger};
+use crate::limits::MEMORY_MARGIN_S;
 use crate::tally::{Charge, Oddity, Tally};
 
 const SECOND: i64 = 1_000_000;
@@ -382,12 +383,12 @@ fn what_may_have_been_charged_and_forgotten_is_not_charged() {
         "budget 10 100
          ask 10                             => grant L1 10
          bill a L1 4                        => charge a 4, made
-         wait 4200
+         wait 7200
          tick
-         bill a L1 4 skew=-4200             => repeated
+         bill a L1 4 skew=-7200             => repeated
          wait 60
          tick
-         bill a L1 4 skew=-4260             => expired a, expired",
+         bill a L1 4 skew=-7260             => expired a, expired",
     );
 }
 
@@ -494,7 +495,7 @@ fn a_tick_is_due_only_when_it_changes_something() {
     assert!(!due(&player));
     player.step(&["view", "a", "L1", "0", "expires=50000"]);
     assert!(!due(&player));
-    player.now = (50_000 + 600 + 60) * SECOND;
+    player.now = (50_000 + i64::from(MEMORY_MARGIN_S) + 60) * SECOND;
     assert!(due(&player));
     player.step(&["tick"]);
     assert!(!due(&player));

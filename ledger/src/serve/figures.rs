@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use decision::time::Micros;
-use event_log::EventLog;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::TypedMetric;
@@ -18,8 +17,6 @@ use crate::tally::{Charge, Oddity};
 /// The figures of a ledger, `ledger_…`. They are sums since its journal began, so a restart does not set them back.
 #[derive(Clone, Debug)]
 pub struct Figures {
-    /// What it reads.
-    pub log: EventLog,
     /// Its books.
     pub books: LedgerHandle,
     /// The wall clock.
@@ -33,15 +30,9 @@ impl Collector for Figures {
         let taken_in = self.books.taken_in();
         let streams = || STREAMS.into_iter().zip(taken_in);
         let read = streams().map(|(stream, offset)| (stream.name(), ConstCounter::new(offset)));
-        family(
-            e,
-            "ledger_records",
-            "Records of a stream that were taken in, so the offset of the next",
-            "stream",
-            read,
-        )?;
-        let lag = streams()
-            .map(|(stream, offset)| (stream.name(), ConstGauge::new(self.log.end(stream).0.saturating_sub(offset))));
+        family(e, "ledger_records", "Offsets of a stream that were taken in, in all partitions", "stream", read)?;
+        let lag = streams().zip(self.books.ends());
+        let lag = lag.map(|((stream, offset), end)| (stream.name(), ConstGauge::new(end.saturating_sub(offset))));
         family(e, "ledger_lag_records", "Records of a stream that wait to be taken in", "stream", lag)?;
         let charges = Charge::ALL.iter().map(|it| (it.label(), ConstCounter::new(books.tally.charges(*it))));
         family(e, "ledger_charges", "Billable notices by what became of them", "outcome", charges)?;

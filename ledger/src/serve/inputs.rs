@@ -1,6 +1,6 @@
 //! The streams that the ledger reads, and what in them is an input.
 
-use event_log::{EventLog, Offset, Record, Stream, Tail};
+use event_log::{EventLog, Offset, Offsets, ReadError, Record, Stream, Tail};
 use proto::record::{StreamRecord, decode};
 use proto::wire::{
     Campaign, CampaignBudget, CampaignStop, CampaignsRecord, LeaseRecord, Notice, campaigns_record::Change,
@@ -27,10 +27,12 @@ pub(super) struct Inputs {
 impl Inputs {
     /// Behind the last inputs that were folded.
     pub(super) fn behind(log: &EventLog, ledger: &Ledger) -> Self {
-        Self { tails: STREAMS.map(|stream| log.read_from(stream, Offset(ledger.position(stream.name(), 0)))) }
+        let position = |stream: Stream, partition| Offset(ledger.position(stream.name(), partition));
+        let positions = |stream| (0..log.partitions(stream)).map(|p| position(stream, p)).collect::<Offsets>();
+        Self { tails: STREAMS.map(|stream| log.read_from(stream, &positions(stream))) }
     }
 
-    /// Waits for records of any stream. A dropped future reads nothing.
+    /// Waits for records of any stream, or until a place moved on without. A dropped future reads nothing.
     pub(super) async fn next(&mut self) -> Result<Vec<(Stream, Record)>, ServeError> {
         let [campaigns, notices, leases] = &mut self.tails;
         let (stream, records) = tokio::select! {
@@ -52,20 +54,27 @@ impl Inputs {
         Ok(all)
     }
 
-    /// Where each stream ends now.
-    pub(super) fn ends(&self, log: &EventLog) -> [Offset; 3] {
-        STREAMS.map(|stream| log.end(stream))
-    }
-
     /// Behind what was read of each stream.
-    pub(super) fn offsets(&self) -> [u64; 3] {
-        self.tails.each_ref().map(|tail| tail.offset().0)
+    pub(super) fn offsets(&self) -> [Offsets; 3] {
+        self.tails.each_ref().map(Tail::offsets)
     }
 
-    /// Whether everything before `ends` was read.
-    pub(super) fn reached(&self, ends: [Offset; 3]) -> bool {
-        self.tails.iter().zip(ends).all(|(tail, end)| tail.offset() >= end)
+    /// Sees to it that [`Inputs::next`] gets to `goal`.
+    pub(super) fn aim(&mut self, goal: &[Offsets; 3]) {
+        self.tails.iter_mut().zip(goal).for_each(|(tail, goal)| tail.aim(goal));
     }
+
+    /// Whether everything before `goal` was read.
+    pub(super) fn reached(&self, goal: &[Offsets; 3]) -> bool {
+        self.tails.iter().zip(goal).all(|(tail, goal)| tail.offsets().reached(goal))
+    }
+}
+
+/// Where each stream ends now.
+pub(super) async fn ends(log: &EventLog) -> Result<[Offsets; 3], ReadError> {
+    let [campaigns, notices, leases] = STREAMS.map(|stream| log.ends(stream));
+    let (campaigns, notices, leases) = tokio::join!(campaigns, notices, leases);
+    Ok([campaigns?, notices?, leases?])
 }
 
 /// The input that a record is, if it is one.

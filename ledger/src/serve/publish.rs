@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use event_log::{AppendError, EventLog, KeyValue, Stream};
+use event_log::{AppendError, KeyValue, Stream, Writer};
 use proto::record::encode;
 use proto::wire::{JournalEntry, LeaseRecord, Outcome, lease_record::Event};
 
@@ -11,16 +11,16 @@ use crate::ledger::Effects;
 use crate::limits::{APPEND_BYTES, OVERLOADED_PAUSE_MS};
 
 /// Publishes effects in their order.
-pub(super) async fn publish(log: &EventLog, effects: &Effects) -> Result<(), ServeError> {
-    let outcomes = append(log, Stream::Outcomes, effects.outcomes.iter().map(outcome_record));
-    let leases = append(log, Stream::Leases, effects.leases.iter().map(lease_record));
+pub(super) async fn publish(writer: &Writer, effects: &Effects) -> Result<(), ServeError> {
+    let outcomes = append(writer, Stream::Outcomes, effects.outcomes.iter().map(outcome_record));
+    let leases = append(writer, Stream::Leases, effects.leases.iter().map(lease_record));
     let (outcomes, leases) = tokio::join!(outcomes, leases);
     outcomes.and(leases)
 }
 
 /// Appends records in their order, in as many batches as their bytes need, and waits until all are durable.
 pub(super) async fn append(
-    log: &EventLog,
+    writer: &Writer,
     stream: Stream,
     records: impl Iterator<Item = KeyValue>,
 ) -> Result<(), ServeError> {
@@ -29,19 +29,19 @@ pub(super) async fn append(
         bytes += key.len() + value.len();
         batch.push((key, value));
         if bytes >= APPEND_BYTES {
-            append_batch(log, stream, std::mem::take(&mut batch)).await?;
+            append_batch(writer, stream, std::mem::take(&mut batch)).await?;
             bytes = 0;
         }
     }
-    if batch.is_empty() { Ok(()) } else { append_batch(log, stream, batch).await }
+    if batch.is_empty() { Ok(()) } else { append_batch(writer, stream, batch).await }
 }
 
 /// One batch at a time: the next one must not get in where this one did not.
-async fn append_batch(log: &EventLog, stream: Stream, batch: Vec<KeyValue>) -> Result<(), ServeError> {
+async fn append_batch(writer: &Writer, stream: Stream, batch: Vec<KeyValue>) -> Result<(), ServeError> {
     loop {
-        match log.append_all(stream, batch.clone()).await {
-            Ok(_) => return Ok(()),
-            // Others write to the stream too. Nothing of the batch is there, and nothing may be left out.
+        match writer.append_all(stream, batch.clone()).await {
+            Ok(()) => return Ok(()),
+            // Others write too. Nothing of the batch is there, and nothing may be left out.
             Err(AppendError::Overloaded) => tokio::time::sleep(Duration::from_millis(OVERLOADED_PAUSE_MS)).await,
             Err(source) => return Err(ServeError::Append { stream, source }),
         }

@@ -1,9 +1,10 @@
 //! At start: the books are folded anew, and what a crash kept from being published is.
 
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
 
 use decision::ids::ShardId;
-use event_log::{EventLog, Offset, Record, Stream};
+use event_log::{EventLog, Offset, Offsets, Partition, Record, Stream, Writer};
 use proto::record::{StreamRecord, decode};
 use proto::wire::{JournalEntry, LeaseRecord, Outcome};
 
@@ -12,16 +13,17 @@ use crate::ledger::{Effects, Ledger};
 use crate::limits::LAST_PUBLISHED_RECORDS;
 
 /// Folds the whole journal and publishes the effects that are not in their streams yet.
-pub(super) async fn rebuild(log: &EventLog, shard: ShardId) -> Result<Ledger, ServeError> {
+pub(super) async fn rebuild(log: &EventLog, writer: &Writer, shard: ShardId) -> Result<Ledger, ServeError> {
     let of_shard = |of: u32, sequence: u64| Some(sequence).filter(|sequence| of == shard.0 && *sequence > 0);
     let outcomes = Published::find(log, Stream::Outcomes, |o: Outcome| of_shard(o.shard, o.sequence)).await?;
     let leases = Published::find(log, Stream::Leases, |l: LeaseRecord| of_shard(l.shard, l.sequence)).await?;
     let mut ledger = Ledger::new(shard);
-    let mut journal = log.read_from(Stream::LedgerJournal, Offset(0));
-    let end = log.end(Stream::LedgerJournal);
-    while journal.offset() < end {
-        let stream = Stream::LedgerJournal;
-        let records = journal.next().await.map_err(|source| ServeError::Read { stream, source })?;
+    let stream = Stream::LedgerJournal;
+    let unread = |source| ServeError::Read { stream, source };
+    let end = log.ends(stream).await.map_err(unread)?;
+    let mut journal = log.read_from(stream, &Offsets::default());
+    while !journal.offsets().reached(&end) {
+        let records = journal.next().await.map_err(unread)?;
         let mut missing = Effects::default();
         for record in records {
             let entry: JournalEntry = understood(stream, &record)?;
@@ -29,7 +31,7 @@ pub(super) async fn rebuild(log: &EventLog, shard: ShardId) -> Result<Ledger, Se
             missing.outcomes.extend(outcomes.missing(entry.sequence, effects.outcomes));
             missing.leases.extend(leases.missing(entry.sequence, effects.leases));
         }
-        publish::publish(log, &missing).await?;
+        publish::publish(writer, &missing).await?;
     }
     for (stream, published) in [(Stream::Outcomes, outcomes.sequence), (Stream::Leases, leases.sequence)] {
         let sequence = ledger.sequence();
@@ -52,6 +54,8 @@ struct Published {
     sequence: u64,
     /// How many of its effects there are.
     count: usize,
+    /// What there was of ours is kept no longer, so nobody can tell; nothing is published twice.
+    forgotten: bool,
 }
 
 impl Published {
@@ -61,32 +65,43 @@ impl Published {
         stream: Stream,
         sequence_of: impl Fn(M) -> Option<u64>,
     ) -> Result<Self, ServeError> {
-        let (start, end) = (log.start(stream).0, log.end(stream).0);
+        let unread = |source| ServeError::Read { stream, source };
+        let (starts, ends) = (log.starts(stream).await.map_err(unread)?, log.ends(stream).await.map_err(unread)?);
         let mut wanted = LAST_PUBLISHED_RECORDS;
         loop {
-            let from = start.max(end.saturating_sub(wanted));
-            let (mut last, mut earlier) = (Self::default(), false);
-            let mut tail = log.read_from(stream, Offset(from));
-            while tail.offset() < Offset(end) {
-                let records = tail.next().await.map_err(|source| ServeError::Read { stream, source })?;
-                for record in records.iter().filter(|record| record.offset < Offset(end)) {
-                    let Some(sequence) = sequence_of(understood(stream, record)?) else { continue };
-                    earlier |= last.sequence > 0 && last.sequence < sequence;
-                    let count = if last.sequence == sequence { last.count + 1 } else { 1 };
-                    last = Self { sequence, count };
+            let back = |(partition, end): (Partition, Offset)| starts.of(partition).0.max(end.0.saturating_sub(wanted));
+            let from: Offsets = ends.iter().map(|end| Offset(back(end))).collect();
+            let (mut last, mut oldest) = (Self::default(), BTreeMap::new());
+            let mut tail = log.read_from(stream, &from);
+            while !tail.offsets().reached(&ends) {
+                for record in tail.next().await.map_err(unread)? {
+                    let Some(sequence) = sequence_of(understood(stream, &record)?) else { continue };
+                    oldest.entry(record.partition).or_insert(sequence);
+                    last.see(sequence);
                 }
             }
-            // Before an earlier entry's effects there can be none of the last one's.
-            if earlier || from == start {
+            // In each partition: before an earlier entry's effects there can be none of the last one's.
+            let saw_earlier = |partition| oldest.get(&partition).is_some_and(|oldest| *oldest < last.sequence);
+            if from.iter().all(|(partition, from)| from == starts.of(partition) || saw_earlier(partition)) {
+                last.forgotten = last.sequence == 0 && starts.sum() > 0;
                 return Ok(last);
             }
             wanted = wanted.saturating_mul(2);
         }
     }
 
+    fn see(&mut self, sequence: u64) {
+        match sequence.cmp(&self.sequence) {
+            Ordering::Less => {}
+            Ordering::Equal => self.count += 1,
+            Ordering::Greater => *self = Self { sequence, count: 1, ..*self },
+        }
+    }
+
     /// Those of an entry's effects that are not in the stream yet.
     fn missing<T>(&self, sequence: u64, effects: Vec<T>) -> impl Iterator<Item = T> {
         let there = match sequence.cmp(&self.sequence) {
+            _ if self.forgotten => effects.len(),
             Ordering::Less => effects.len(),
             Ordering::Equal => self.count,
             Ordering::Greater => 0,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use decision::time::Micros;
-use event_log::{EventLog, KeyValue, LocalLog, LocalOptions, Offset, Stream};
+use event_log::{EventLog, KeyValue, LocalLog, LocalOptions, Offset, Offsets, Stream, block_on};
 use ledger::{Charge, LedgerHandle, LedgerPolicy, ServeError, serve};
 use proto::record::{StreamRecord, decode, encode};
 use proto::wire::{
@@ -17,6 +17,11 @@ const SECOND: i64 = 1_000_000;
 const NOON: i64 = 20_000 * 86_400 * SECOND + 43_200 * SECOND;
 
 /// A directory with streams, and a clock.
+fn append_all(log: &EventLog, stream: Stream, records: Vec<KeyValue>) {
+    let writer = block_on(log.writer("test")).unwrap();
+    block_on(writer.append_all(stream, records)).unwrap();
+}
+
 struct Machine {
     dir: tempfile::TempDir,
     now: Arc<AtomicI64>,
@@ -43,7 +48,7 @@ impl Machine {
     fn append(&self, stream: Stream, records: Vec<KeyValue>) {
         if !records.is_empty() {
             let log = self.open();
-            log.append_all(stream, records).wait().unwrap();
+            append_all(&log, stream, records);
             log.close();
         }
     }
@@ -234,7 +239,7 @@ fn killed(whole: &Machine, journal: usize, outcomes: usize, leases: usize) -> Ma
     ] {
         let records: Vec<KeyValue> = whole.records(stream).into_iter().take(kept).collect();
         if !records.is_empty() {
-            log.append_all(stream, records).wait().unwrap();
+            append_all(&log, stream, records);
         }
     }
     log.close();
@@ -354,8 +359,8 @@ fn while_it_runs_it_answers_asks_and_charges() {
     let client = async {
         let (campaign_key, campaign_value) = campaign(1);
         log.append(Stream::Campaigns, campaign_key, campaign_value).await.unwrap();
-        let mut leases = log.read_from(Stream::Leases, Offset(0));
-        let mut outcomes = log.read_from(Stream::Outcomes, Offset(0));
+        let mut leases = log.read_from(Stream::Leases, &Offsets::default());
+        let mut outcomes = log.read_from(Stream::Outcomes, &Offsets::default());
         for number in 1.. {
             // The ledger may not have heard of the campaign yet.
             let (ask_key, ask_value) = ask(number, 500);

@@ -1,11 +1,11 @@
 use super::*;
 use crate::local::simulation::disk::SimulatedDisk;
-use crate::local::store::{Bounds, Store};
+use crate::local::store::{Bounds, Retention, Store};
 
 #[test]
 fn what_was_read_ahead_of_the_end_is_read_again() {
     let disk = SimulatedDisk::new(0);
-    let bounds = Bounds { segment: 10_000, group: 1_000, retention: None };
+    let bounds = Bounds { segment: 10_000, group: 1_000, retention: Retention::All };
     let mut store = Store::open(disk.clone(), bounds).expect("a new stream");
     let mut cursor = Cursor::new(disk.clone(), Offset(0));
     for number in 0..5 {

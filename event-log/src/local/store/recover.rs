@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::io;
 
-use super::{Bounds, Segment, Store};
+use super::{Bounds, Retention, Segment, Store};
 use crate::error::{Corruption, OpenError};
 use crate::local::disk::{Disk, DiskFile, write_all_at};
 use crate::local::frame::Bad;
@@ -50,7 +50,7 @@ impl<D: Disk> Store<D> {
             firsts.push(Offset(0));
         }
         // Only what is removed on purpose may be missing at the front.
-        let mut end = if bounds.retention.is_some() { firsts[0] } else { Offset(0) };
+        let mut end = if bounds.retention == Retention::All { Offset(0) } else { firsts[0] };
         let mut segments = VecDeque::with_capacity(firsts.len());
         let mut unfinished = 0;
         for (at, &first) in firsts.iter().enumerate() {

@@ -3,7 +3,7 @@ use crate::appending::Appending;
 use crate::limits::GROUP_BYTES_MAX;
 use crate::local::queue::Pending;
 use crate::local::simulation::disk::{SimulatedDisk, Trouble};
-use crate::local::store::Bounds;
+use crate::local::store::{Bounds, Retention};
 use tokio::sync::oneshot;
 
 /// A writer on the calling thread: what it is to write is queued, and the queue closed, before it runs.
@@ -11,17 +11,19 @@ struct Bench {
     disk: SimulatedDisk,
     queue: Arc<Queue>,
     view: watch::Receiver<View>,
+    released: Arc<AtomicU64>,
     writer: Writer<SimulatedDisk>,
 }
 
-fn bench(retention: Option<u64>) -> Bench {
+fn bench(retention: Retention) -> Bench {
     let disk = SimulatedDisk::new(1);
     let bounds = Bounds { segment: 1_000, group: GROUP_BYTES_MAX as u64, retention };
     let store = Store::open(disk.clone(), bounds).expect("a new stream");
     let queue = Arc::new(Queue::new());
     let (sender, view) = watch::channel(View { start: store.start(), end: store.end(), over: None });
-    let writer = Writer { stream: Stream::Notices, store, queue: queue.clone(), view: sender, linger: Duration::ZERO };
-    Bench { disk, queue, view, writer }
+    let (stream, linger, released) = (Stream::Notices, Duration::ZERO, Arc::<AtomicU64>::default());
+    let writer = Writer { stream, store, queue: queue.clone(), view: sender, linger, released: released.clone() };
+    Bench { disk, queue, view, released, writer }
 }
 
 fn append(queue: &Queue, records: usize, bytes: usize) -> Appending {
@@ -33,7 +35,7 @@ fn append(queue: &Queue, records: usize, bytes: usize) -> Appending {
 
 #[test]
 fn all_that_waits_takes_one_sync() {
-    let Bench { disk, queue, view, writer } = bench(None);
+    let Bench { disk, queue, view, writer, .. } = bench(Retention::All);
     let answers: Vec<Appending> = (1..=64).map(|records| append(&queue, records, 10)).collect();
     queue.refuse(AppendError::Closed);
     let before = disk.syncs();
@@ -55,7 +57,7 @@ fn a_failed_sync_fails_its_group_and_all_that_follow() {
         Trouble { writes: 100, ..Trouble::default() },
         Trouble { space: Some(100), ..Trouble::default() },
     ] {
-        let Bench { disk, queue, view, writer } = bench(None);
+        let Bench { disk, queue, view, writer, .. } = bench(Retention::All);
         let in_the_group = [append(&queue, 1, 10), append(&queue, 15, 1_000_000)];
         let behind_it = append(&queue, 15, 1_000_000);
         disk.trouble(trouble);
@@ -72,7 +74,7 @@ fn a_failed_sync_fails_its_group_and_all_that_follow() {
 
 #[test]
 fn what_is_no_longer_kept_goes_by_whole_segments() {
-    let Bench { disk, queue, view, writer } = bench(Some(2_500));
+    let Bench { disk, queue, view, writer, .. } = bench(Retention::Bytes(2_500));
     // Each is a group, and so a segment, of its own.
     let answers = [append(&queue, 15, 1_000_000), append(&queue, 15, 1_000_000)];
     queue.refuse(AppendError::Closed);
@@ -83,8 +85,19 @@ fn what_is_no_longer_kept_goes_by_whole_segments() {
 }
 
 #[test]
+fn what_was_not_released_stays() {
+    let Bench { disk, queue, released, writer, .. } = bench(Retention::Unreleased);
+    // Too large to share a group, so each has a segment of its own.
+    let _answers = [9, 9, 9].map(|records| append(&queue, records, 1_000_000));
+    released.store(17, Ordering::Relaxed);
+    queue.refuse(AppendError::Closed);
+    writer.run();
+    assert_eq!(disk.contents().keys().collect::<Vec<_>>(), ["00000000000000000009.log", "00000000000000000018.log"]);
+}
+
+#[test]
 fn a_writer_that_panics_leaves_nobody_waiting() {
-    let Bench { queue, view, writer, .. } = bench(None);
+    let Bench { queue, view, writer, .. } = bench(Retention::All);
     let answer = append(&queue, 1, 10);
     let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(move || {
         let _writer = writer;

@@ -1,0 +1,178 @@
+//! What every client of Kafka has in common: how it connects, and what becomes of what it says.
+
+use std::path::PathBuf;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use rdkafka::ClientConfig;
+use rdkafka::client::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::ConsumerContext;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::producer::{Producer, ProducerContext, ThreadedProducer};
+
+use super::KafkaOptions;
+use crate::error::OpenError;
+use crate::limits::{KAFKA_RECONNECT_MAX, KAFKA_SAID_INTERVAL};
+
+/// Encryption, and who the servers and we are.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tls {
+    /// A file with the certificates of the authority that signed those of the servers; `None`: those the system trusts.
+    pub authority: Option<PathBuf>,
+    /// Files with our certificate and its key.
+    pub identity: Option<(PathBuf, PathBuf)>,
+}
+
+/// Who we are, by name and password.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Sasl {
+    /// `PLAIN`, `SCRAM-SHA-256` or `SCRAM-SHA-512`.
+    pub mechanism: String,
+    /// The name.
+    pub user: String,
+    /// The password.
+    pub password: String,
+}
+
+impl std::fmt::Debug for Sasl {
+    /// Without the password.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sasl").field("mechanism", &self.mechanism).field("user", &self.user).finish_non_exhaustive()
+    }
+}
+
+/// How any client connects.
+pub(super) fn config(options: &KafkaOptions) -> ClientConfig {
+    let mut config = ClientConfig::new();
+    let protocol = match (&options.tls, &options.sasl) {
+        (None, None) => "plaintext",
+        (Some(_), None) => "ssl",
+        (None, Some(_)) => "sasl_plaintext",
+        (Some(_), Some(_)) => "sasl_ssl",
+    };
+    config
+        .set("bootstrap.servers", options.brokers.join(","))
+        .set("client.id", "vernier")
+        .set("security.protocol", protocol)
+        .set("reconnect.backoff.max.ms", KAFKA_RECONNECT_MAX.as_millis().to_string())
+        .set("socket.timeout.ms", ANSWER.as_millis().to_string())
+        .set("log.connection.close", "false");
+    if let Some(tls) = &options.tls {
+        let mut file = |key: &str, path: &PathBuf| {
+            config.set(key, path.to_string_lossy());
+        };
+        tls.authority.iter().for_each(|path| file("ssl.ca.location", path));
+        if let Some((certificate, key)) = &tls.identity {
+            file("ssl.certificate.location", certificate);
+            file("ssl.key.location", key);
+        }
+    }
+    if let Some(Sasl { mechanism, user, password }) = &options.sasl {
+        config.set("sasl.mechanism", mechanism).set("sasl.username", user).set("sasl.password", password);
+    }
+    config
+}
+
+/// What reads streams: only what is committed.
+pub(super) fn reader(options: &KafkaOptions) -> ClientConfig {
+    let mut config = config(options);
+    config
+        // It is neither joined nor committed to: places are kept by those who read.
+        .set("group.id", format!("{}vernier", options.prefix))
+        .set("enable.auto.commit", "false")
+        .set("isolation.level", "read_committed")
+        .set("enable.partition.eof", "true")
+        .set("auto.offset.reset", "error")
+        .set("allow.auto.create.topics", "false")
+        // An answer to "is there more" takes as long as this where there is not.
+        .set("fetch.wait.max.ms", "50")
+        .set("queued.max.messages.kbytes", "16384");
+    config
+}
+
+/// What keeps a producer from writing anything twice or out of order.
+pub(super) fn producer(options: &KafkaOptions) -> ClientConfig {
+    let mut config = config(options);
+    config
+        .set("enable.idempotence", "true")
+        .set("acks", "all")
+        .set("compression.codec", "zstd")
+        .set("message.max.bytes", super::MESSAGE_BYTES_MAX.to_string());
+    config
+}
+
+/// Whether all that `producer` was given is delivered, or given up, within `timeout`. One `flush` of the client that
+/// finds anything left lasts 100 ms, or as long as it may: more than the delivery.
+pub(super) fn flushed<C: ProducerContext>(producer: &ThreadedProducer<C>, timeout: Duration) -> bool {
+    let start = Instant::now();
+    loop {
+        let passed = start.elapsed();
+        if producer.flush((passed / 4).clamp(FLUSH_MIN, FLUSH_MAX)).is_ok() {
+            return true;
+        }
+        if passed >= timeout {
+            return false;
+        }
+    }
+}
+
+pub(super) fn refused(problem: &KafkaError) -> OpenError {
+    OpenError::Kafka(problem.to_string())
+}
+
+/// Whether another producer of the same name has taken over.
+pub(super) fn is_fenced(code: RDKafkaErrorCode) -> bool {
+    use RDKafkaErrorCode::{Fenced, InvalidProducerEpoch, ProducerFenced};
+    matches!(code, Fenced | ProducerFenced | InvalidProducerEpoch)
+}
+
+/// Hands on what a client says, connection failures now and then only: a broker that is away is tried every second.
+#[derive(Debug, Default)]
+pub(super) struct Said(Mutex<Option<Instant>>);
+
+impl Said {
+    pub(super) fn log(&self, level: RDKafkaLogLevel, facility: &str, said: &str) {
+        use RDKafkaLogLevel::{Alert, Critical, Emerg, Error, Warning};
+        match level {
+            Emerg | Alert | Critical | Error | Warning if self.is_due() => tracing::warn!(facility, "Kafka: {said}"),
+            _ => tracing::debug!(facility, "Kafka: {said}"),
+        }
+    }
+
+    pub(super) fn error(&self, error: &KafkaError, reason: &str) {
+        // The end of a partition is where a reader of it usually is.
+        if !matches!(error, KafkaError::Global(RDKafkaErrorCode::PartitionEOF)) && self.is_due() {
+            tracing::warn!(%error, "Kafka: {reason}");
+        }
+    }
+
+    fn is_due(&self) -> bool {
+        let now = Instant::now();
+        let mut last = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let due = last.is_none_or(|last| now - last >= KAFKA_SAID_INTERVAL);
+        if due {
+            *last = Some(now);
+        }
+        due
+    }
+}
+
+impl ClientContext for Said {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, said: &str) {
+        Self::log(self, level, facility, said);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        Self::error(self, &error, reason);
+    }
+}
+
+impl ConsumerContext for Said {}
+
+/// How long a server may take to answer a question.
+pub(super) const ANSWER: Duration = Duration::from_secs(10);
+
+/// The pauses before it is looked whether records are delivered.
+const FLUSH_MIN: Duration = Duration::from_millis(1);
+const FLUSH_MAX: Duration = Duration::from_millis(100);

@@ -1,0 +1,152 @@
+//! The topics of the streams: made where they are missing, and refused where they would lose money.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use rdkafka::ClientConfig;
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+
+use super::client::{ANSWER, Said};
+use super::{KafkaOptions, MESSAGE_BYTES_MAX, partitioner};
+use crate::error::OpenError;
+use crate::stream::{Class, Partition, Stream};
+use crate::wait::block_on;
+
+/// How a topic is made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Topic {
+    /// Its partitions. [`Stream::Campaigns`] and [`Stream::LedgerJournal`] have one: they are in order as a whole.
+    pub partitions: u32,
+    /// On how many brokers it is kept; `None`: as the cluster has it.
+    pub replication: Option<u16>,
+    /// Its settings, by the names that Kafka has for them.
+    pub settings: BTreeMap<String, String>,
+}
+
+/// Streams of which the order is that of all their records.
+const SINGLE: [Stream; 2] = [Stream::Campaigns, Stream::LedgerJournal];
+
+/// The topics there are.
+#[derive(Debug)]
+pub(super) struct Topics {
+    /// By the number of the stream.
+    topics: Vec<(String, u32)>,
+}
+
+impl Topics {
+    /// Makes what is missing and looks at all of it; blocks until then.
+    pub(super) fn open(config: &ClientConfig, options: &KafkaOptions) -> Result<Self, OpenError> {
+        let admin: AdminClient<Said> =
+            config.create_with_context(Said::default()).map_err(|problem| super::client::refused(&problem))?;
+        let names: Vec<String> = Stream::ALL.iter().map(|stream| format!("{}{stream}", options.prefix)).collect();
+        let there = partitions(&admin, options)?;
+        let missing = Stream::ALL.into_iter().filter(|stream| !there.contains_key(&names[*stream as usize]));
+        make(&admin, options, &names, &missing.collect::<Vec<_>>())?;
+        let deadline = Instant::now() + ANSWER;
+        let topics = loop {
+            let there = partitions(&admin, options)?;
+            let found: Option<Vec<_>> =
+                names.iter().map(|name| there.get(name).map(|count| (name.clone(), *count))).collect();
+            match found {
+                Some(topics) => break topics,
+                None if Instant::now() > deadline => {
+                    return Err(OpenError::Kafka("topics it made are not there".into()));
+                }
+                None => {}
+            }
+        };
+        let topics = Self { topics };
+        topics.audit(&admin)?;
+        Ok(topics)
+    }
+
+    pub(super) fn name(&self, stream: Stream) -> &str {
+        &self.topics[stream as usize].0
+    }
+
+    pub(super) fn count(&self, stream: Stream) -> u32 {
+        self.topics[stream as usize].1
+    }
+
+    pub(super) fn partitions(&self, stream: Stream) -> impl Iterator<Item = Partition> + use<> {
+        (0..self.count(stream)).map(Partition)
+    }
+
+    pub(super) fn partition_of(&self, stream: Stream, key: &[u8]) -> Partition {
+        partitioner::partition_of(key, self.count(stream))
+    }
+
+    /// Refuses what would lose money later, however well it works now.
+    fn audit(&self, admin: &AdminClient<Said>) -> Result<(), OpenError> {
+        let money: Vec<Stream> = Stream::ALL.into_iter().filter(|stream| stream.class() == Class::Money).collect();
+        let resources: Vec<_> = money.iter().map(|stream| ResourceSpecifier::Topic(self.name(*stream))).collect();
+        let options = AdminOptions::new().request_timeout(Some(ANSWER));
+        let said = block_on(admin.describe_configs(&resources, &options)).map_err(|p| super::client::refused(&p))?;
+        let mut wrong = Vec::new();
+        for (stream, config) in money.into_iter().zip(said) {
+            let name = self.name(stream);
+            let config = config.map_err(|code| OpenError::Kafka(format!("topic {name}: {code}")))?;
+            let value = |key: &str| config.get(key).and_then(|entry| entry.value.clone()).unwrap_or_default();
+            if value("cleanup.policy") != "delete" {
+                wrong.push(format!("topic {name}: cleanup.policy must be delete: every record of it counts"));
+            }
+            if value("max.message.bytes").parse().unwrap_or(0) < MESSAGE_BYTES_MAX {
+                wrong.push(format!("topic {name}: max.message.bytes must be at least {MESSAGE_BYTES_MAX}"));
+            }
+            if SINGLE.contains(&stream) {
+                if self.count(stream) != 1 {
+                    wrong.push(format!("topic {name}: must have one partition: its records are in order as a whole"));
+                }
+                for key in ["retention.ms", "retention.bytes"].into_iter().filter(|key| value(key) != "-1") {
+                    wrong.push(format!("topic {name}: {key} must be -1: it is read from its beginning"));
+                }
+            }
+        }
+        if wrong.is_empty() { Ok(()) } else { Err(OpenError::Kafka(wrong.join("\n"))) }
+    }
+}
+
+/// Every topic there is, and its partitions.
+fn partitions(admin: &AdminClient<Said>, options: &KafkaOptions) -> Result<BTreeMap<String, u32>, OpenError> {
+    let away = |problem: KafkaError| {
+        OpenError::Kafka(format!("none of {} answers within {ANSWER:?}: {problem}", options.brokers.join(", ")))
+    };
+    let metadata = admin.inner().fetch_metadata(None, ANSWER).map_err(away)?;
+    let led = |topic: &&rdkafka::metadata::MetadataTopic| {
+        topic.error().is_none() && topic.partitions().iter().all(|partition| partition.leader() >= 0)
+    };
+    let topics = metadata.topics().iter().filter(led);
+    Ok(topics.map(|topic| (topic.name().to_owned(), topic.partitions().len() as u32)).collect())
+}
+
+fn make(
+    admin: &AdminClient<Said>,
+    options: &KafkaOptions,
+    names: &[String],
+    missing: &[Stream],
+) -> Result<(), OpenError> {
+    let mut new = Vec::with_capacity(missing.len());
+    for stream in missing {
+        let name = &names[*stream as usize];
+        let topic = options.topics.get(stream).ok_or_else(|| {
+            OpenError::Kafka(format!("topic {name} is not there, and nothing says how it is to be made"))
+        })?;
+        let replication = TopicReplication::Fixed(topic.replication.map_or(-1, i32::from));
+        let start = NewTopic::new(name, topic.partitions.cast_signed(), replication);
+        new.push(topic.settings.iter().fold(start, |new, (key, value)| new.set(key, value)));
+    }
+    if new.is_empty() {
+        return Ok(());
+    }
+    let options = AdminOptions::new().request_timeout(Some(ANSWER)).operation_timeout(Some(ANSWER));
+    let made = block_on(admin.create_topics(&new, &options)).map_err(|problem| super::client::refused(&problem))?;
+    for answer in made {
+        match answer {
+            // Another process was faster.
+            Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
+            Err((name, code)) => return Err(OpenError::Kafka(format!("topic {name} cannot be made: {code}"))),
+        }
+    }
+    Ok(())
+}

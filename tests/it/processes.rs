@@ -1,0 +1,208 @@
+//! Roles as processes of their own, on a real Kafka and a real Redis.
+
+use std::io::Read;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::process::{bid_request, servers, until, write};
+use super::started::{Started, request};
+
+/// What all processes of an installation have alike.
+struct Installation {
+    environment: Vec<(&'static str, String)>,
+    scratch: TempDir,
+}
+
+impl Installation {
+    /// With topics, ids and tokens of its own.
+    fn new() -> Self {
+        let unique = rand::random::<u128>();
+        let environment = vec![
+            ("VERNIER_KAFKA_BROKERS", servers("KAFKA_BROKERS", "127.0.0.1:17392").join(",")),
+            ("VERNIER_KAFKA_PREFIX", format!("it-{unique:x}.")),
+            ("VERNIER_PROFILES_REDIS", servers("REDIS_URL", "redis://127.0.0.1:17379").join(",")),
+            ("VERNIER_PROFILES_LOOKUP_TIMEOUT_MS", "1000".to_owned()),
+            ("VERNIER_SECRETS_ID_KEY", format!("{unique:032x}")),
+            ("VERNIER_SECRETS_TOKEN_KEYS", format!("1:{unique:032x}")),
+        ];
+        Self { environment, scratch: tempfile::tempdir().expect("a directory") }
+    }
+
+    fn start(&self, role: &str) -> Started {
+        self.start_on(tempfile::tempdir().expect("a directory"), role)
+    }
+
+    fn start_on(&self, data: TempDir, role: &str) -> Started {
+        let set: String = self.environment.iter().map(|(name, value)| format!("export {name}='{value}';")).collect();
+        Started::on(data, &set, role, "admin on http://")
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_vernier"));
+        command.args(arguments).envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command.output().expect("the binary runs")
+    }
+
+    fn succeed(&self, arguments: &[&str]) -> String {
+        let output = self.run(arguments);
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).expect("text")
+    }
+
+    fn events(&self, stream: &str) -> Vec<Value> {
+        let lines = self.succeed(&["events", "cat", stream]);
+        lines.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
+    }
+
+    /// Publishes the sample campaigns.
+    fn publish(&self, control: &Started) {
+        let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/sample");
+        self.succeed(&["apply", sample, "--admin", control.address("admin on ")]);
+    }
+
+    /// Puts people where the sample pays most.
+    fn import(&self, segments: &Started, users: &[String]) {
+        let line = |user: &String| {
+            format!("{{\"user\":\"{user}\",\"segment\":\"cart-24h/shoes/high\",\"until\":\"2036-01-01T00:00:00Z\"}}\n")
+        };
+        let file = write(self.scratch.path(), "people.jsonl", &users.iter().map(line).collect::<String>());
+        // Its names of segments come from the stream.
+        let admin = segments.address("admin on ").to_owned();
+        let imported = || self.run(&["segments", "import", &file, "--admin", &admin]).status.success();
+        until(imported, &|| segments.said.clone());
+    }
+}
+
+fn body(answer: &str) -> &str {
+    answer.split_once("\r\n\r\n").expect("a head").1
+}
+
+fn metrics(process: &Started) -> String {
+    request(process.address("admin on "), "GET /metrics", b"")
+}
+
+/// Waits until a process tells this figure.
+fn until_told(process: &Started, line: &str) {
+    until(|| metrics(process).lines().any(|found| found == line), &|| format!("{line} in {}", metrics(process)));
+}
+
+/// Waits until a bidder has the campaigns and money for them.
+fn until_ready(bidder: &Started) {
+    let ready = || request(bidder.address("admin on "), "GET /readyz", b"");
+    until(|| ready().starts_with("HTTP/1.1 200") && ready().contains("\"campaigns\":2"), &ready);
+    // It was ready before it had campaigns; the ledger answers for each of them in its own time.
+    until_told(bidder, "vernier_leases_open 2");
+}
+
+/// The first bid of this price that one of `users` gets.
+fn bid(bidder: &Started, users: &[String], price: f64) -> Value {
+    let of = |user: &String| {
+        let answer = request(bidder.address("vernier bidder: "), "POST /bid/demo", &bid_request(user));
+        let answer: Value = serde_json::from_str(body(&answer)).ok()?;
+        Some(answer["seatbid"][0]["bid"][0].clone()).filter(|bid| bid["price"] == price)
+    };
+    users.iter().find_map(of).expect("few are held out")
+}
+
+/// Calls a notice of `bid` at `bidder`, whichever made it; whether it was acknowledged.
+fn call(bidder: &Started, bid: &Value, notice: &str, price: &str) -> bool {
+    let url = bid[notice].as_str().expect("a URL").replace("${AUCTION_PRICE}", price);
+    let path = &url[url.find("/n/").expect("a path")..];
+    request(bidder.address("vernier bidder: "), &format!("GET {path}"), b"").starts_with("HTTP/1.1 204")
+}
+
+#[test]
+fn bidders_share_campaigns_people_and_money() {
+    let installation = Installation::new();
+    let (control, segments) = (installation.start("control"), installation.start("segments"));
+    let (ledger, bidders) = (installation.start("ledger"), ["bidder", "bidder"].map(|role| installation.start(role)));
+    installation.publish(&control);
+    bidders.iter().for_each(until_ready);
+    let users: Vec<String> = (0..20).map(|number| format!("visitor-{number}")).collect();
+    installation.import(&segments, &users);
+    let [one, other] = &bidders;
+    let bids = [bid(one, &users, 9.0), bid(other, &users, 9.0)];
+    for (bid, price) in bids.iter().zip(["2", "3"]) {
+        assert!(call(other, bid, "nurl", price) && call(other, bid, "burl", price), "any node takes any notice");
+        assert!(call(one, bid, "burl", price), "and again");
+    }
+    until_told(&ledger, "vernier_ledger_charges_total{outcome=\"made\"} 2");
+    until_told(&ledger, "vernier_ledger_charges_total{outcome=\"repeated\"} 2");
+    until_told(&ledger, "vernier_ledger_spent_total{currency=\"USD\"} 0.005");
+    until_told(&ledger, "vernier_ledger_lag_records{stream=\"notices\"} 0");
+    assert_eq!(installation.events("outcomes").iter().map(charged).sum::<u64>(), 5_000_000);
+
+    // A stop reaches all.
+    installation.succeed(&["stop", "cart-recovery", "--admin", control.address("admin on ")]);
+    for bidder in &bidders {
+        let explained = || {
+            let file =
+                write(installation.scratch.path(), "r.json", str::from_utf8(&bid_request(&users[0])).expect("text"));
+            installation.succeed(&["explain", "--request", &file, "--admin", bidder.address("admin on ")])
+        };
+        until(|| super::process::result(&explained(), "cart-recovery") == "stopped", &explained);
+    }
+}
+
+/// Nanos that an outcome charges.
+fn charged(outcome: &Value) -> u64 {
+    let units: f64 = outcome["charged"].as_str().expect("text").parse().expect("a number");
+    (units * 1e9).round() as u64
+}
+
+#[test]
+fn a_killed_bidder_ships_what_it_acknowledged_after_its_restart() {
+    let installation = Installation::new();
+    let control = installation.start("control");
+    installation.publish(&control);
+    let (ledger, mut bidder) = (installation.start("ledger"), installation.start("bidder"));
+    until_ready(&bidder);
+    let users: Vec<String> = (0..40).map(|number| format!("visitor-{number}")).collect();
+    installation.import(&installation.start("segments"), &users);
+    let made = bid(&bidder, &users, 9.0);
+    assert!(call(&bidder, &made, "nurl", "1"));
+    for _ in 0..200 {
+        assert!(call(&bidder, &made, "burl", "1"));
+    }
+    bidder.child.kill().expect("it runs");
+    let restarted = installation.start_on(bidder.keep(), "bidder");
+    until_told(&ledger, "vernier_ledger_charges_total{outcome=\"made\"} 1");
+    until_told(&restarted, "vernier_notices_waiting 0");
+    let billed = installation.events("notices").into_iter().filter(|notice| notice["kind"] == "billing");
+    assert!(billed.count() >= 200, "some may come twice, none is missing");
+}
+
+#[test]
+fn a_second_ledger_takes_over_and_the_first_ends() {
+    let installation = Installation::new();
+    let mut first = installation.start("ledger");
+    until_told(&first, "vernier_ledger_caught_up 1");
+    let second = installation.start("ledger");
+    until_told(&second, "vernier_ledger_caught_up 1");
+    // It notices when it writes next.
+    let control = installation.start("control");
+    installation.publish(&control);
+    let mut said = String::new();
+    first.child.stdout.take().expect("its output").read_to_string(&mut said).expect("text");
+    assert_eq!(first.child.wait().expect("it has ended").code(), Some(1));
+    assert!(said.contains("another `ledger` has taken over"), "{said}");
+    until_told(&second, "vernier_ledger_lag_records{stream=\"campaigns\"} 0");
+    let epochs: Vec<Value> = installation.events("ledger-journal").iter().map(|entry| entry["epoch"].clone()).collect();
+    assert!(epochs.is_sorted_by_key(|epoch| epoch.to_string().trim_matches('"').parse::<u64>().ok()), "{epochs:?}");
+}
+
+#[test]
+fn what_processes_must_have_alike_is_asked_for() {
+    let mut installation = Installation::new();
+    installation.environment.retain(|(name, _)| !name.contains("SECRETS"));
+    let check = |role: &str, expected: &str| {
+        let output = installation.run(&[role]);
+        assert_eq!(output.status.code(), Some(1));
+        let said = String::from_utf8(output.stderr).expect("text");
+        assert!(said.contains(expected), "{said}");
+    };
+    check("bidder", "secrets.id_key and secrets.token_keys must be set, alike for all processes");
+    check("segments", "secrets.id_key must be set");
+}
