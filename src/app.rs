@@ -6,6 +6,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use bidder::campaigns::Campaigns;
+use bidder::limits::CONNECTIONS_QUEUED_MAX;
 use bidder::role::{Running, Setup};
 use bidder::server::Moment;
 use control_plane::ControlPlane;
@@ -14,6 +15,7 @@ use decision::time::Micros;
 use event_log::{EventLog, KafkaLog, KafkaOptions, LocalLog, Notices, OpenError};
 use ledger::LedgerHandle;
 use segment_store::{IdHasher, LocalProfiles, Profiles, RedisProfiles};
+use tokio::net::TcpSocket;
 use tokio::sync::{mpsc, watch};
 
 use crate::admin;
@@ -127,8 +129,10 @@ pub(crate) fn run(mut config: Config, roles: Roles) -> Result<(), String> {
         .map_err(|problem| said(&problem))?;
     let profiles = if roles.has_profiles() { Some(runtime.block_on(open_profiles(&config))?) } else { None };
     // Only now: whoever connects earlier is refused at once, instead of waiting for what is being opened.
+    let inside = runtime.enter();
     let bid = roles.bidder.then(|| listen(&mut config.bid.listen, "bid.listen")).transpose()?;
     let admin = listen(&mut config.admin_listen, "admin.listen")?;
+    drop(inside);
     let (stop, shutdown) = watch::channel(false);
     let (failed, failures) = mpsc::unbounded_channel();
     let hasher = IdHasher::new(secrets.id_key);
@@ -141,10 +145,14 @@ pub(crate) fn run(mut config: Config, roles: Roles) -> Result<(), String> {
     ended
 }
 
-/// Listens at `address`, and leaves there the real one: port 0 asks for any that is free.
+/// Listens at `address`, and leaves there the real one: port 0 asks for any that is free. Called inside a runtime.
 fn listen(address: &mut SocketAddr, setting: &str) -> Result<TcpListener, String> {
     let at = |problem: std::io::Error| format!("{setting} {address}: {problem}");
-    let listener = TcpListener::bind(*address).map_err(at)?;
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }.map_err(at)?;
+    // What connections of the process before left behind does not stand in the way.
+    socket.set_reuseaddr(true).map_err(at)?;
+    socket.bind(*address).map_err(at)?;
+    let listener = socket.listen(CONNECTIONS_QUEUED_MAX).and_then(|listener| listener.into_std()).map_err(at)?;
     *address = listener.local_addr().map_err(at)?;
     Ok(listener)
 }

@@ -6,6 +6,9 @@ use std::time::Duration;
 
 /// Connections open at once; one more is answered 503 and closed.
 pub const CONNECTIONS_MAX: usize = 10_000;
+/// Connections that wait to be accepted, as far as the system allows (`net.core.somaxconn`). One more is dropped without a
+/// word, and its client tries again after a second, which is late for every auction.
+pub const CONNECTIONS_QUEUED_MAX: u32 = 4_096;
 /// From the first byte of a request's head to its end.
 pub const HEAD_TIME_MAX: Duration = Duration::from_secs(5);
 /// From the end of the head to the end of the body.

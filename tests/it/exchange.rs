@@ -1,5 +1,9 @@
 //! What an exchange gets.
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
 use super::process::{Vernier, bid_request};
 
 #[test]
@@ -75,4 +79,19 @@ fn no_bid_is_made_when_the_time_of_the_exchange_is_over() {
     let metrics = String::from_utf8(vernier.get_admin("/metrics").body).expect("text");
     assert!(metrics.contains("vernier_requests_total{outcome=\"late\"} 1"), "{metrics}");
     assert!(metrics.contains("vernier_reservations_open 0"), "{metrics}");
+}
+
+#[test]
+fn exchanges_that_connect_while_it_stands_still_wait_for_their_turn() {
+    let vernier = Vernier::up();
+    // What does not fit the queue is dropped, and fits no more when it comes again.
+    let connect =
+        |address| TcpStream::connect_timeout(&address, Duration::from_secs(10)).expect("a place in the queue");
+    let waiting: Vec<TcpStream> = vernier.while_it_stands_still(|address| (0..500).map(|_| connect(address)).collect());
+    for mut client in waiting {
+        client.write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").expect("it is connected");
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).expect("text");
+        assert!(answer.starts_with("HTTP/1.1 "), "{answer}");
+    }
 }

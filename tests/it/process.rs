@@ -2,7 +2,7 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -108,12 +108,20 @@ impl Vernier {
     /// Ends it as an operator does; what it said last.
     pub(crate) fn terminate(&mut self) -> String {
         let (mut child, mut stdout) = self.child.take().expect("it runs");
-        let told = Command::new("kill").arg(child.id().to_string()).status().expect("kill runs");
-        assert!(told.success());
+        signal(&child, "TERM");
         let mut said = String::new();
         stdout.read_to_string(&mut said).expect("its output");
         assert!(child.wait().expect("it has ended").success(), "it drains without an error");
         said
+    }
+
+    /// Stops it, as a machine does that has no time for it; it goes on after what is done.
+    pub(crate) fn while_it_stands_still<T>(&self, done: impl FnOnce(SocketAddr) -> T) -> T {
+        let (child, _) = self.child.as_ref().expect("it runs");
+        signal(child, "STOP");
+        let done = done(SocketAddr::from(([127, 0, 0, 1], self.bid)));
+        signal(child, "CONT");
+        done
     }
 
     /// Runs a subcommand against it.
@@ -186,6 +194,11 @@ impl Drop for Vernier {
             eprintln!("{}", self.complaints());
         }
     }
+}
+
+fn signal(child: &Child, name: &str) {
+    let told = Command::new("kill").args(["-s", name, &child.id().to_string()]).status().expect("kill runs");
+    assert!(told.success());
 }
 
 /// The servers that a variable of the environment names, or those of `deploy/local/services`.
