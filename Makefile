@@ -2,7 +2,7 @@
 CARGO ?= cargo
 CARGO_DENY_VERSION = 0.20.2
 
-.PHONY: run check test fmt clippy doc deny bench properties fuzz kill9
+.PHONY: run check test fmt clippy doc deny bench properties fuzz kill9 faults
 
 run:
 	$(CARGO) run --release
@@ -50,3 +50,11 @@ fuzz:
 kill9:
 	$(CARGO) build --release --workspace
 	./load-tests/kill9.sh
+
+# Lets Redis fail under traffic in each way there is, and judges what exchanges and campaigns got. Run it on a quiet machine.
+# The scenarios start servers of their own: of `deploy/local/services` they need the program only, so none is started here.
+FAULTS ?=
+faults:
+	$(CARGO) build --release --workspace
+	REDIS_URL=own REDIS_CLUSTER_URL=own KAFKA_BROKERS=own deploy/local/services with \
+		$(or $(CARGO_TARGET_DIR),target)/release/vernier-load faults $(FAULTS)

@@ -15,6 +15,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
+use tokio::sync::mpsc;
 use tokio::task::LocalSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
@@ -50,6 +51,34 @@ pub struct Settings {
     pub in_flight_max: usize,
     /// Requests after which it ends by itself; `None`: never.
     pub requests_max: Option<u64>,
+    /// Milliseconds that answers may take; `None`: another time for each request.
+    pub tmax_ms: Option<u32>,
+    /// Who is told what became of each request. What they do not take piles up.
+    pub watch: Option<mpsc::UnboundedSender<Seen>>,
+}
+
+/// What became of one bid request.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    /// When the steady rate had it sent; a sender that is behind sends it later.
+    pub due: Instant,
+    /// How much later it was sent: the sender was behind.
+    pub sent_after: Duration,
+    /// From when it was due until the whole answer was there. `None`: it was not sent, or not answered.
+    pub took: Option<Duration>,
+    /// The number of the person it names, where no privacy signal speaks against looking them up.
+    pub person: Option<u32>,
+    /// The impressions it asks for.
+    pub imps: Vec<SeenImp>,
+}
+
+/// One impression that was asked for.
+#[derive(Clone, Debug)]
+pub struct SeenImp {
+    /// Sizes that fit, as width and height.
+    pub sizes: Vec<(i32, i32)>,
+    /// The campaign (`cid`) that bid.
+    pub campaign: Option<String>,
 }
 
 impl Settings {
@@ -64,6 +93,8 @@ impl Settings {
             journal: None,
             in_flight_max: 1_024,
             requests_max: None,
+            tmax_ms: None,
+            watch: None,
         }
     }
 }
@@ -91,7 +122,7 @@ totals! {
     skipped,
     /// Bid requests without an answer: the connection failed.
     unanswered,
-    /// Answers after `tmax`.
+    /// Answers after `tmax`, counted from when the request was due.
     late,
     /// Answers without a bid.
     no_bids,
@@ -179,39 +210,43 @@ pub async fn run(
 
 async fn ask(exchange: Rc<Exchange>, shutdown: impl Future<Output = ()>) {
     let settings = &exchange.settings;
-    let mut requests = request::Requests::new(settings.seed, settings.people, settings.person_id);
+    let mut requests =
+        request::Requests::new(settings.seed, settings.people, settings.person_id).with_tmax(settings.tmax_ms);
     let mut every = interval(Duration::from_secs(1) / settings.requests_per_s.max(1));
     every.set_missed_tick_behavior(MissedTickBehavior::Burst);
     let mut shutdown = std::pin::pin!(shutdown);
     let mut sent = 0;
     while settings.requests_max.is_none_or(|max| sent < max) {
-        tokio::select! {
+        let due = tokio::select! {
             biased;
             () = &mut shutdown => return,
-            _ = every.tick() => {}
-        }
+            due = every.tick() => due,
+        };
         let asked = requests.next_request();
         sent += 1;
         if Rc::strong_count(&exchange) > settings.in_flight_max {
             count(&exchange.totals.skipped);
+            exchange.tell(&asked, due, Duration::ZERO, None, &[]);
             continue;
         }
         let exchange = Rc::clone(&exchange);
-        tokio::task::spawn_local(async move { exchange.auction(asked).await });
+        tokio::task::spawn_local(async move { exchange.auction(asked, due).await });
     }
 }
 
 impl Exchange {
-    /// One auction from the request to the last notice.
-    async fn auction(self: Rc<Self>, asked: Asked) {
+    /// One auction from the request, which was to be sent at `due`, to the last notice.
+    async fn auction(self: Rc<Self>, asked: Asked, due: Instant) {
         count(&self.totals.requests);
-        let begun = Instant::now();
+        let sent_after = due.elapsed();
         let answer = timeout(ANSWER_TIMEOUT, self.client.bid(&asked)).await;
         let Ok(Ok(answer)) = answer else {
             count(&self.totals.unanswered);
+            self.tell(&asked, due, sent_after, None, &[]);
             return;
         };
-        if begun.elapsed() > Duration::from_millis(asked.tmax_ms) {
+        let took = due.elapsed();
+        if took > Duration::from_millis(asked.tmax_ms) {
             count(&self.totals.late);
         }
         let (offers, faults) = answer::check(&asked, answer.status, &answer.body);
@@ -221,6 +256,7 @@ impl Exchange {
         if offers.is_empty() {
             count(&self.totals.no_bids);
         }
+        self.tell(&asked, due, sent_after, Some(took), &offers);
         let sales: Vec<(Offer, Sale)> = offers.into_iter().map(|offer| self.hold(&asked, offer)).collect();
         for (offer, sale) in sales {
             count(&self.totals.bids);
@@ -228,6 +264,15 @@ impl Exchange {
             let exchange = Rc::clone(&self);
             tokio::task::spawn_local(async move { exchange.settle(offer, sale).await });
         }
+    }
+
+    /// Tells whoever watches what became of a request.
+    fn tell(&self, asked: &Asked, due: Instant, sent_after: Duration, took: Option<Duration>, offers: &[Offer]) {
+        let Some(watch) = &self.settings.watch else { return };
+        let campaign = |imp| offers.iter().find(|offer| offer.imp == imp).map(|offer| offer.cid.clone());
+        let imps = asked.imps.iter().enumerate();
+        let imps = imps.map(|(at, imp)| SeenImp { sizes: imp.sizes.clone(), campaign: campaign(at) }).collect();
+        let _nobody_watches_any_more = watch.send(Seen { due, sent_after, took, person: asked.person, imps });
     }
 
     fn hold(&self, asked: &Asked, offer: Offer) -> (Offer, Sale) {

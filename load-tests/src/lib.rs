@@ -3,4 +3,5 @@
 //! It speaks the wire only and imports none of the bidder's crates, so it cannot share their mistakes.
 
 pub mod exchange;
+pub mod faults;
 pub mod proxy;

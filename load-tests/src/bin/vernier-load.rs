@@ -5,10 +5,12 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::Parser;
+use clap::{Args, Parser, ValueEnum};
 use load_tests::exchange::audit::audit;
 use load_tests::exchange::{self, Settings, Totals, journal};
+use load_tests::faults::{self, Scenario};
 use serde_json::Value;
+use tokio::signal::unix::{SignalKind, signal};
 
 /// Plays the counterparties of a bidder on this machine.
 #[derive(Debug, Parser)]
@@ -47,6 +49,40 @@ enum Command {
         #[arg(long)]
         outcomes: PathBuf,
     },
+    /// Let servers of a bidder fail under traffic, and judge what exchanges and campaigns got. Exit code 1: a point
+    /// failed. Servers and bidder are started for it, on free ports of the loopback.
+    Faults(Faults),
+}
+
+#[derive(Debug, Args)]
+struct Faults {
+    /// Only these scenarios; all, where none is named.
+    #[arg(long)]
+    only: Vec<Scenario>,
+    /// Requests a second; without it, half of the highest rate at which no more than 0.1 % of the answers are late.
+    #[arg(long)]
+    rate: Option<u32>,
+    /// Seconds before the fault, during it and after it.
+    #[arg(long, num_args = 3, default_values_t = [10, 15, 10])]
+    seconds: Vec<u64>,
+    /// Milliseconds that an answer may take.
+    #[arg(long, default_value_t = 100)]
+    tmax: u32,
+    /// How many different people there are.
+    #[arg(long, default_value_t = 20_000)]
+    people: u32,
+    /// The same seed asks the same.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Where logs and reports are written; it is emptied first.
+    #[arg(long, default_value = "target/faults")]
+    out: PathBuf,
+    /// The program `vernier`; without it, the one beside this program.
+    #[arg(long)]
+    vernier: Option<PathBuf>,
+    /// The program `redis-server`; without it, what the variable REDIS_SERVER names, else the one in the path.
+    #[arg(long)]
+    redis_server: Option<PathBuf>,
 }
 
 fn main() -> ExitCode {
@@ -60,6 +96,7 @@ fn main() -> ExitCode {
             play(settings, Duration::from_secs(seconds))
         }
         Command::Audit { journal, notices, outcomes } => compare(&journal, &notices, &outcomes),
+        Command::Faults(faults) => fail(faults),
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,
@@ -97,6 +134,39 @@ fn compare(journal: &Path, notices: &Path, outcomes: &Path) -> Result<bool, Box<
     println!("failures {}", report.failures.len());
     report.failures.iter().for_each(|failure| eprintln!("{failure}"));
     Ok(report.failures.is_empty())
+}
+
+/// Plays scenarios until they are over or somebody ends them; whether every point held.
+fn fail(faults: Faults) -> Result<bool, Box<dyn std::error::Error>> {
+    let seconds = |at: usize| Duration::from_secs(faults.seconds[at]);
+    let named = faults.redis_server.or_else(|| std::env::var_os("REDIS_SERVER").map(PathBuf::from));
+    // It is started in other directories; a bare name is looked for in the path.
+    let redis_server = match named {
+        Some(program) if program.components().count() > 1 => std::path::absolute(program)?,
+        named => named.unwrap_or_else(|| "redis-server".into()),
+    };
+    let settings = faults::Settings {
+        vernier: faults.vernier.map_or_else(|| std::env::current_exe().map(|own| own.with_file_name("vernier")), Ok)?,
+        redis_server,
+        folder: std::path::absolute(faults.out)?,
+        rate: faults.rate,
+        people: faults.people,
+        seed: faults.seed,
+        tmax_ms: faults.tmax,
+        before: seconds(0),
+        during: seconds(1),
+        after: seconds(2),
+    };
+    let scenarios = if faults.only.is_empty() { Scenario::value_variants() } else { &faults.only };
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    runtime.block_on(async {
+        let (mut interrupted, mut terminated) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+        tokio::select! {
+            played = faults::run(&settings, scenarios) => Ok(played?),
+            _ = interrupted.recv() => Err("interrupted".into()),
+            _ = terminated.recv() => Err("terminated".into()),
+        }
+    })
 }
 
 fn lines(path: &Path) -> Result<Vec<Value>, Box<dyn std::error::Error>> {

@@ -158,7 +158,8 @@ mod tests {
 
     fn asked() -> Asked {
         let imp = AskedImp { id: "1".into(), sizes: vec![(300, 250)], floor_cpm: 500_000 };
-        Asked { id: "r".into(), body: Bytes::new(), gzip: false, imps: vec![imp], second_price: false, tmax_ms: 100 }
+        let (id, body, imps) = ("r".into(), Bytes::new(), vec![imp]);
+        Asked { id, body, gzip: false, imps, second_price: false, tmax_ms: 100, person: None }
     }
 
     fn good() -> Value {

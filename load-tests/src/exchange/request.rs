@@ -23,6 +23,8 @@ pub struct Asked {
     pub second_price: bool,
     /// Milliseconds until an answer is late.
     pub tmax_ms: u64,
+    /// The number of the person it names, where no privacy signal speaks against looking them up.
+    pub person: Option<u32>,
 }
 
 /// One impression that was asked for.
@@ -42,6 +44,7 @@ pub struct Requests {
     random: SmallRng,
     people: u32,
     person_id: fn(u32) -> String,
+    tmax_ms: Option<u32>,
     number: u64,
 }
 
@@ -50,9 +53,15 @@ const COUNTRIES: [&str; 5] = ["USA", "USA", "DEU", "FRA", "GBR"];
 const DOMAINS: [&str; 4] = ["news.example", "weather.example", "recipes.example", "trails.example"];
 
 impl Requests {
-    /// Requests for `people` different people.
+    /// Requests for `people` different people, each with its own `tmax`.
     pub fn new(seed: u64, people: u32, person_id: fn(u32) -> String) -> Self {
-        Self { random: SmallRng::seed_from_u64(seed), people: people.max(1), person_id, number: 0 }
+        Self { random: SmallRng::seed_from_u64(seed), people: people.max(1), person_id, tmax_ms: None, number: 0 }
+    }
+
+    /// The same requests with one `tmax` for all, where there is one.
+    #[must_use]
+    pub fn with_tmax(self, tmax_ms: Option<u32>) -> Self {
+        Self { tmax_ms, ..self }
     }
 
     /// The next request.
@@ -61,23 +70,26 @@ impl Requests {
         let id = format!("{:016x}-{}", self.random.random::<u64>(), self.number);
         let imps: Vec<AskedImp> = (0..self.imp_count()).map(|at| self.imp(at)).collect();
         let second_price = self.random.random_bool(0.3);
-        let tmax_ms = self.random.random_range(80..=150);
+        let own_tmax_ms = self.random.random_range(80..=150);
+        let tmax_ms = self.tmax_ms.unwrap_or(own_tmax_ms);
         let in_app = self.random.random_bool(0.4);
-        let request = BidRequest {
+        let mut request = BidRequest {
             id: id.clone(),
             imp: imps.iter().map(|imp| self.offered(imp)).collect(),
             channel: Some(self.channel(in_app)),
             device: Some(self.device(in_app)),
-            user: self.user(),
             at: if second_price { AuctionType::SecondPricePlus } else { AuctionType::FirstPrice },
-            tmax: Some(tmax_ms),
+            tmax: Some(tmax_ms as i32),
             cur: Some(vec!["USD".into()]),
-            regs: self.regs(),
             ..BidRequest::default()
         };
+        let person = self.person();
+        request.user = person.map(|number| User { id: Some((self.person_id)(number)), ..User::default() });
+        request.regs = self.regs();
+        let person = person.filter(|_| !is_restricted(&request));
         let body = serde_json::to_vec(&request).expect("the request is made of texts and numbers");
         let gzip = self.random.random_bool(0.3);
-        Asked { id, body: Bytes::from(body), gzip, imps, second_price, tmax_ms: u64::from(tmax_ms.unsigned_abs()) }
+        Asked { id, body: Bytes::from(body), gzip, imps, second_price, tmax_ms: tmax_ms.into(), person }
     }
 
     fn imp_count(&mut self) -> usize {
@@ -146,11 +158,10 @@ impl Requests {
     }
 
     /// The square of a uniform number makes some people far more active than others.
-    fn user(&mut self) -> Option<User> {
+    fn person(&mut self) -> Option<u32> {
         let place = self.random.random::<f64>().powi(2);
         let number = (place * f64::from(self.people)) as u32;
-        let named = self.random.random_bool(0.9);
-        named.then(|| User { id: Some((self.person_id)(number)), ..User::default() })
+        self.random.random_bool(0.9).then_some(number)
     }
 
     fn regs(&mut self) -> Option<Regs> {
@@ -164,6 +175,12 @@ impl Requests {
             _ => None,
         }
     }
+}
+
+/// Whether a request carries any signal of privacy.
+fn is_restricted(request: &BidRequest) -> bool {
+    let regs = request.regs.as_ref().is_some_and(|regs| regs.coppa == Some(true) || regs.ext.is_some());
+    regs || request.device.as_ref().is_some_and(|device| device.lmt == Some(true))
 }
 
 #[cfg(test)]
@@ -189,6 +206,27 @@ mod tests {
         let bodies = |seed| requests(seed).into_iter().map(|asked| asked.body).collect::<Vec<_>>();
         assert_eq!(bodies(7), bodies(7));
         assert_ne!(bodies(7), bodies(8));
+    }
+
+    #[test]
+    fn a_person_is_told_where_a_request_names_them_without_restriction() {
+        for asked in requests(7) {
+            let text = String::from_utf8(asked.body.to_vec()).expect("text");
+            let restricted =
+                ["coppa\":1", "gdpr", "us_privacy", "gpc", "\"lmt\":1"].iter().any(|part| text.contains(part));
+            let named = asked.person.map(|number| format!("\"person-{number}\""));
+            assert_eq!(named.is_some(), text.contains("\"user\":") && !restricted, "{text}");
+            assert!(named.is_none_or(|id| text.contains(&id)), "{text}");
+        }
+    }
+
+    #[test]
+    fn one_tmax_for_all_changes_nothing_else() {
+        let ask = |tmax| Requests::new(7, 100, |number| format!("person-{number}")).with_tmax(tmax).next_request();
+        let (own, given) = (ask(None), ask(Some(99)));
+        let text = |asked: &Asked| String::from_utf8(asked.body.to_vec()).expect("text");
+        assert_eq!(given.tmax_ms, 99);
+        assert_eq!(text(&own).replace(&format!("\"tmax\":{}", own.tmax_ms), "\"tmax\":99"), text(&given));
     }
 
     #[test]
