@@ -23,18 +23,19 @@ pub struct ControlPlane {
 
 struct Shared {
     log: EventLog,
-    writer: Writer,
     clock: Box<dyn Fn() -> Micros + Send + Sync>,
     /// Held from reading what there is to knowing what was written, so that changes never interleave.
     known: Mutex<Known>,
 }
 
-/// What was read of the stream.
-#[derive(Default)]
+/// What was read of the stream, and who writes it.
 struct Known {
     registry: Registry,
     /// Behind the registry; `None`: to be opened there.
     tail: Option<Tail>,
+    writer: Writer,
+    /// Whether the writer does not know what became of what it wrote, and takes no more.
+    unsure: bool,
 }
 
 /// Why the stream did not answer.
@@ -96,9 +97,9 @@ impl ControlPlane {
     /// The stream cannot be read to its end.
     pub fn open(log: EventLog, clock: impl Fn() -> Micros + Send + Sync + 'static) -> Result<Self, StreamError> {
         // First: whatever another one still writes after that is refused, so what is read then is all there is.
-        let writer = block_on(log.writer("control"))?;
-        let control =
-            Self { shared: Arc::new(Shared { log, writer, clock: Box::new(clock), known: Mutex::default() }) };
+        let writer = open_writer(&log)?;
+        let known = Known { registry: Registry::default(), tail: None, writer, unsure: false };
+        let control = Self { shared: Arc::new(Shared { log, clock: Box::new(clock), known: Mutex::new(known) }) };
         drop(control.caught_up()?);
         Ok(control)
     }
@@ -173,8 +174,13 @@ impl ControlPlane {
     }
 
     fn catch_up(&self, known: &mut Known) -> Result<(), StreamError> {
-        let Known { registry, tail } = known;
+        let Known { registry, tail, writer, unsure } = known;
         let log = &self.shared.log;
+        // First, as at the start: it ends what nobody knows the end of.
+        if *unsure {
+            *writer = open_writer(log)?;
+            *unsure = false;
+        }
         let end = block_on(log.ends(Stream::Campaigns))?;
         let next = registry.revision.map_or(Offset(0), |revision| Offset(revision).next());
         // Put back only where all went well: a record that was not understood is met again.
@@ -188,9 +194,15 @@ impl ControlPlane {
 
     /// Writes `records` all at once and waits until they are durable.
     fn publish(&self, known: &mut Known, records: Vec<KeyValue>) -> Result<(), StreamError> {
-        block_on(self.shared.writer.append_all(Stream::Campaigns, records))?;
+        let appended = block_on(known.writer.append_all(Stream::Campaigns, records));
+        known.unsure = matches!(appended, Err(AppendError::Unknown { .. }));
+        appended?;
         self.catch_up(known)
     }
+}
+
+fn open_writer(log: &EventLog) -> Result<Writer, OpenError> {
+    block_on(log.writer("control"))
 }
 
 fn is_name(by: &str) -> bool {

@@ -34,6 +34,15 @@ pub enum AppendError {
         /// The name of the writer.
         name: Arc<str>,
     },
+    /// Kafka did not say whether it has the batch, and now nobody can ask. This writer takes no more: another one must
+    /// be opened, and what is there be read.
+    #[error("Kafka did not say whether it has a batch of {stream}: {cause}")]
+    Unknown {
+        /// The stream.
+        stream: Stream,
+        /// What is known of it.
+        cause: Arc<str>,
+    },
     /// Kafka did not say in time that it has the record. It may have it.
     #[error("Kafka did not acknowledge a record of {stream}: {cause}")]
     Unacknowledged {

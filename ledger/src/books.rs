@@ -96,6 +96,10 @@ impl LedgerHandle {
         self.0.caught_up.store(true, Ordering::Release);
     }
 
+    pub(crate) fn set_behind(&self) {
+        self.0.caught_up.store(false, Ordering::Release);
+    }
+
     /// The books themselves. If their service panicked nobody changes them any more, and an operator wants to see them
     /// as they were.
     pub(crate) fn lock(&self) -> MutexGuard<'_, Option<Ledger>> {

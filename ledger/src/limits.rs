@@ -1,5 +1,7 @@
 //! Every bound of the ledger, in one place, related by compile-time assertions. Changing one is a design decision.
 
+use std::time::Duration;
+
 /// How long a node may bid on a lease, in seconds. Long enough that bidding outlives a restart of the ledger, short
 /// enough that a dead node, or one that hears nothing of a stop, does not spend for long.
 pub const LEASE_S: u32 = 30;
@@ -27,6 +29,9 @@ pub const LAST_PUBLISHED_RECORDS: u64 = 1_024;
 
 /// How long an append waits, in milliseconds, after the stream's queue was full.
 pub const OVERLOADED_PAUSE_MS: u64 = 20;
+
+/// How long the ledger waits before it takes up the books anew, after the servers of the streams were away.
+pub const TAKE_UP_PAUSE: Duration = Duration::from_secs(1);
 
 /// Seconds between looks at whether time alone changes anything.
 pub const TICK_S: u64 = 1;

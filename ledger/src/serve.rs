@@ -11,7 +11,7 @@ use tracing::{info, warn};
 
 use crate::books::LedgerHandle;
 use crate::ledger::{Effects, JournalError, LedgerPolicy};
-use crate::limits::TICK_S;
+use crate::limits::{TAKE_UP_PAUSE, TICK_S};
 use inputs::Inputs;
 
 mod figures;
@@ -71,10 +71,21 @@ pub enum ServeError {
     },
 }
 
+impl ServeError {
+    /// Whether it may help to take up the books anew: the servers of the streams were away, and with them what became
+    /// of the last batch.
+    fn may_pass(&self) -> bool {
+        let unknown = matches!(self, Self::Append { source: AppendError::Unknown { .. }, .. });
+        let away = matches!(self, Self::Open(OpenError::Kafka(_)) | Self::Read { source: ReadError::Kafka(_), .. });
+        unknown || away
+    }
+}
+
 /// Keeps the books until `shutdown`, then takes in what the streams hold and ends. `clock` gives the wall time.
 ///
 /// Reads files on the calling thread, so it belongs off the threads that serve requests. There is one for all streams:
-/// it takes over from the one before, which can write no more. The log must stay open until this has ended.
+/// it takes over from the one before, which can write no more. The log must stay open until this has ended. Where Kafka
+/// was away and nobody knows what became of a batch, the books are taken up anew from the streams, as at the start.
 ///
 /// # Errors
 /// The ledger cannot go on, or another took over; whoever started it should say why and stop, since here nobody keeps
@@ -86,61 +97,103 @@ pub async fn serve(
     handle: LedgerHandle,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
-    // First: the journal must not grow while it is read.
-    let writer = log.writer("ledger").await?;
-    let ledger = rebuild::rebuild(&log, &writer, SHARD).await?;
-    info!(sequence = ledger.sequence(), "books rebuilt");
-    let epoch = ledger.epoch() + 1;
-    let mut inputs = Inputs::behind(&log, &ledger);
-    *handle.lock() = Some(ledger);
-    handle.set_taken_in(inputs.offsets());
-    let mut service = Service { log, writer, clock, handle, epoch, goal: None, next_tick: Micros(i64::MIN) };
-    // The first entry of every run: it makes the epoch and the policy of the run part of the fold.
-    let now = (service.clock)();
-    service.journal(vec![(None, Input::Policy(policy.into()))], now).await?;
-
-    let mut looks = tokio::time::interval(Duration::from_secs(TICK_S));
-    looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut shutdown = std::pin::pin!(shutdown);
-    loop {
-        let records = tokio::select! {
-            records = inputs.next() => records?,
-            _ = looks.tick() => {
-                service.look(&mut inputs).await;
-                Vec::new()
+    let begin = || Service::begin(&log, policy, &clock, &handle);
+    let (mut service, mut inputs) = begin().await?;
+    while let Err(problem) = service.run(&mut inputs, shutdown.as_mut()).await {
+        let mut problem = problem;
+        (service, inputs) = loop {
+            if !problem.may_pass() {
+                return Err(problem);
             }
-            () = &mut shutdown => break,
+            warn!(%problem, "the books are taken up anew");
+            handle.set_behind();
+            tokio::select! {
+                () = tokio::time::sleep(TAKE_UP_PAUSE) => {}
+                () = &mut shutdown => return Ok(()),
+            }
+            match begin().await {
+                Ok(begun) => break begun,
+                Err(again) => problem = again,
+            }
         };
-        service.take_in(records, &mut inputs).await?;
     }
-    service.goal = None;
-    service.look(&mut inputs).await;
-    // Where the ends cannot be asked for, what is there is taken in after the next start.
-    while service.goal.is_some() {
-        let records = if service.is_at_goal(&inputs) { Vec::new() } else { inputs.next().await? };
-        service.take_in(records, &mut inputs).await?;
-    }
-    Ok(())
+    service.drain(&mut inputs).await
 }
 
-struct Service<C> {
-    log: EventLog,
+struct Service<'s, C> {
+    log: &'s EventLog,
     writer: Writer,
-    clock: C,
-    handle: LedgerHandle,
+    clock: &'s C,
+    handle: &'s LedgerHandle,
     epoch: u64,
     /// Where the streams ended at some moment; when they are read to there, all is in that was there then.
     goal: Option<[Offsets; 3]>,
     next_tick: Micros,
 }
 
-impl<C: Fn() -> Micros> Service<C> {
+impl<'s, C: Fn() -> Micros> Service<'s, C> {
+    /// Takes over, and folds the journal.
+    async fn begin(
+        log: &'s EventLog,
+        policy: LedgerPolicy,
+        clock: &'s C,
+        handle: &'s LedgerHandle,
+    ) -> Result<(Self, Inputs), ServeError> {
+        // First: the journal must not grow while it is read.
+        let writer = log.writer("ledger").await?;
+        let ledger = rebuild::rebuild(log, &writer, SHARD).await?;
+        info!(sequence = ledger.sequence(), "books rebuilt");
+        let epoch = ledger.epoch() + 1;
+        let inputs = Inputs::behind(log, &ledger);
+        *handle.lock() = Some(ledger);
+        handle.set_taken_in(inputs.offsets());
+        let service = Self { log, writer, clock, handle, epoch, goal: None, next_tick: Micros(i64::MIN) };
+        // The first entry of every run: it makes the epoch and the policy of the run part of the fold.
+        let now = (service.clock)();
+        service.journal(vec![(None, Input::Policy(policy.into()))], now).await?;
+        Ok((service, inputs))
+    }
+
+    /// Takes in what comes, until `shutdown`.
+    async fn run(
+        &mut self,
+        inputs: &mut Inputs,
+        mut shutdown: std::pin::Pin<&mut impl Future<Output = ()>>,
+    ) -> Result<(), ServeError> {
+        let mut looks = tokio::time::interval(Duration::from_secs(TICK_S));
+        looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            let records = tokio::select! {
+                records = inputs.next() => records?,
+                _ = looks.tick() => {
+                    self.look(inputs).await;
+                    Vec::new()
+                }
+                () = &mut shutdown => return Ok(()),
+            };
+            self.take_in(records, inputs).await?;
+        }
+    }
+
+    /// Takes in what is there now.
+    async fn drain(mut self, inputs: &mut Inputs) -> Result<(), ServeError> {
+        self.goal = None;
+        self.look(inputs).await;
+        // Where the ends cannot be asked for, what is there is taken in after the next start.
+        while self.goal.is_some() {
+            let records = if self.is_at_goal(inputs) { Vec::new() } else { inputs.next().await? };
+            self.take_in(records, inputs).await?;
+        }
+        Ok(())
+    }
+
     /// Looks where the streams end, unless it is on its way to where they ended before.
     async fn look(&mut self, inputs: &mut Inputs) {
         if self.goal.is_some() {
             return;
         }
-        match inputs::ends(&self.log).await {
+        match inputs::ends(self.log).await {
             Ok(ends) => {
                 inputs.aim(&ends);
                 self.handle.set_ends(&ends);

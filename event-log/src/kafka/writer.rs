@@ -137,7 +137,7 @@ impl Scribe {
                 Some(refusal) => Err(refusal.clone()),
                 None => self.write(&batches),
             };
-            if let Err(AppendError::Fenced { .. } | AppendError::Failed(_)) = &result {
+            if let Err(AppendError::Fenced { .. } | AppendError::Unknown { .. }) = &result {
                 refusal = result.clone().err();
             }
             for batch in batches {
@@ -148,7 +148,7 @@ impl Scribe {
     }
 
     fn write(&self, batches: &[Batch]) -> Result<(), AppendError> {
-        let failed = |cause| AppendError::Failed(Failure { stream: batches[0].stream, cause });
+        let unknown = |cause| AppendError::Unknown { stream: batches[0].stream, cause };
         loop {
             if self.closed.load(Ordering::Relaxed) {
                 return Err(AppendError::Closed);
@@ -159,11 +159,11 @@ impl Scribe {
             };
             match lost {
                 Lost::Refused(error) => return Err(error),
-                Lost::Unknown(cause) => return Err(failed(cause)),
+                Lost::Unknown(cause) => return Err(unknown(cause)),
                 Lost::Again => self.abort().map_err(|lost| match lost {
                     Lost::Refused(error) => error,
-                    Lost::Unknown(cause) => failed(cause),
-                    Lost::Again => failed("a transaction cannot be ended".into()),
+                    Lost::Unknown(cause) => unknown(cause),
+                    Lost::Again => unknown("a transaction cannot be ended".into()),
                 })?,
             }
         }
