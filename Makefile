@@ -51,7 +51,8 @@ kill9:
 	$(CARGO) build --release --workspace
 	./load-tests/kill9.sh
 
-# Lets Redis fail under traffic in each way there is, and judges what exchanges and campaigns got. Run it on a quiet machine.
+# Lets Redis and Kafka fail under traffic in each way there is, and judges what exchanges, campaigns and books got. Run it
+# on a quiet machine; it takes about a quarter of an hour.
 # The scenarios start servers of their own: of `deploy/local/services` they need the program only, so none is started here.
 FAULTS ?=
 faults:

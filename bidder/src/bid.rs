@@ -14,6 +14,7 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 use crate::bidder::{Bidder, Buffers, Core};
 use crate::exchange::dialect::Dialect;
 use crate::exchange::request::BidRequest;
+use crate::limits::DECISION_SHARE;
 use crate::metrics::{LookUp, RequestOutcome};
 use crate::privacy;
 use crate::server::Moment;
@@ -69,8 +70,10 @@ async fn answer(core: &Core, dialect: &Dialect, body: &[u8], buffers: &mut Buffe
     if view.imps.is_empty() || !view.seat_allowed(&dialect.seat) {
         return Answer::NoBid;
     }
-    let deadline = accepted.clock + Duration::from_millis(dialect.deadline_ms(view.tmax_ms).into());
-    let (ids, audience) = look_up(&core.bidder, &core.profiles, &view, profile, now, deadline).await;
+    let time = Duration::from_millis(dialect.deadline_ms(view.tmax_ms).into());
+    let deadline = accepted.clock + time;
+    let known_by = deadline - time / DECISION_SHARE;
+    let (ids, audience) = look_up(&core.bidder, &core.profiles, &view, profile, now, known_by).await;
     let snapshot = core.bidder.campaigns.load();
     let seed = seed(&core.bidder, &view);
     let request = decide::BidRequest { context: &view.context, opportunities: view.opportunities, audience, now, seed };

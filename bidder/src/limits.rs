@@ -108,6 +108,10 @@ pub const EVENTS_QUEUED_MAX: usize = 65_536;
 /// From this length of the queue on, a growing share of people is left out.
 pub const EVENTS_THINNED_FROM: usize = EVENTS_QUEUED_MAX / 2;
 
+/// This part of the time for an answer is kept from the look-up, so that a person of whom nothing is heard can still be
+/// decided on as one who is not known.
+pub const DECISION_SHARE: u32 = 8;
+
 /// Longest time of a bid request that the histogram tells apart, in microseconds: one minute.
 pub const LATENCY_US_MAX: u64 = 60_000_000;
 

@@ -12,16 +12,21 @@ use std::time::Duration;
 use serde::Serialize;
 
 mod campaigns;
-mod judge;
+mod kafka;
 mod measure;
+mod point;
 mod process;
+mod profiles;
 mod redis;
 mod scenario;
 mod search;
+mod streams;
 mod traffic;
 mod vernier;
 
-use judge::{Figures, Point, judge};
+use measure::Answers;
+use point::Point;
+use scenario::Engine;
 pub use scenario::Scenario;
 use traffic::Load;
 
@@ -32,6 +37,8 @@ pub struct Settings {
     pub vernier: PathBuf,
     /// The program `redis-server`.
     pub redis_server: PathBuf,
+    /// The Java archives of Kafka.
+    pub kafka_libraries: PathBuf,
     /// Where logs and reports are written. What scenarios left there before is removed.
     pub folder: PathBuf,
     /// Requests a second; `None`: half of what this machine sustains, which is found first.
@@ -42,18 +49,34 @@ pub struct Settings {
     pub seed: u64,
     /// Milliseconds that an answer may take.
     pub tmax_ms: u32,
-    /// How long traffic is measured before the fault.
-    pub before: Duration,
-    /// How long the fault lasts.
-    pub during: Duration,
-    /// How long traffic goes on after it.
-    pub after: Duration,
+    /// Where Redis fails: how long traffic is measured before the fault, how long the fault lasts, and how long traffic
+    /// goes on after it.
+    pub profiles: [Duration; 3],
+    /// Where Kafka fails, likewise.
+    pub streams: [Duration; 3],
 }
 
 impl Settings {
+    fn tmax(&self) -> Duration {
+        Duration::from_millis(self.tmax_ms.into())
+    }
+
     fn load(&self, rate: u32) -> Load {
         Load { rate, people: self.people, seed: self.seed, tmax_ms: self.tmax_ms }
     }
+}
+
+/// What a scenario showed.
+struct Played {
+    points: Vec<Point>,
+    /// The answers from the onset of the fault to the end.
+    since: Answers,
+    /// Everything that was measured.
+    figures: serde_json::Value,
+    /// The bidder's counters of look-ups and of what it lost, at the end.
+    counters: Vec<String>,
+    /// The first answers that broke a rule, for people.
+    faults: Vec<String>,
 }
 
 /// What is written of a scenario.
@@ -66,8 +89,7 @@ struct Report {
     load_average: Option<f64>,
     passed: bool,
     points: Vec<Point>,
-    figures: Figures,
-    /// The bidder's counters of look-ups and of lost cap events, at the end.
+    figures: serde_json::Value,
     counters: Vec<String>,
 }
 
@@ -81,36 +103,44 @@ pub async fn run(settings: &Settings, scenarios: &[Scenario]) -> io::Result<bool
     }
     fs::create_dir_all(&settings.folder)?;
     println!("load average {}", load_average().map_or_else(|| "unknown".to_owned(), |load| load.to_string()));
-    let rate = match settings.rate {
-        Some(rate) => rate,
-        None => search::sustained(settings).await? / 2,
-    };
-    println!("scenarios at {rate} requests a second, tmax {} ms", settings.tmax_ms);
     let mut passed = true;
+    let mut last: Option<(Engine, u32)> = None;
     for scenario in scenarios {
-        let (figures, metrics) = scenario::play(settings, *scenario, rate).await?;
-        let points = judge(&figures);
-        let report = Report {
-            scenario: *scenario,
-            rate,
-            tmax_ms: settings.tmax_ms,
-            load_average: load_average(),
-            passed: points.iter().all(|point| point.holds),
-            points,
-            figures,
-            counters: counters(&metrics),
+        let engine = scenario.engine();
+        let rate = match (settings.rate, last) {
+            (Some(rate), _) => rate,
+            (None, Some((before, rate))) if before == engine => rate,
+            (None, _) => search::sustained(settings, engine).await? / 2,
         };
-        passed &= report.passed;
-        println!("{}", line(&report));
-        let file = settings.folder.join(format!("{}.json", scenario.name()));
-        fs::write(file, serde_json::to_string_pretty(&report)?)?;
+        if last != Some((engine, rate)) {
+            println!("scenarios of {engine:?} at {rate} requests a second, tmax {} ms", settings.tmax_ms);
+            last = Some((engine, rate));
+        }
+        let played = match engine {
+            Engine::Redis => profiles::play(settings, *scenario, rate).await?,
+            Engine::Kafka => streams::play(settings, *scenario, rate).await?,
+        };
+        passed &= report(settings, *scenario, rate, played)?;
     }
     Ok(passed)
 }
 
+/// Prints a scenario and writes it down; whether every point held.
+fn report(settings: &Settings, scenario: Scenario, rate: u32, played: Played) -> io::Result<bool> {
+    let Played { points, since, figures, counters, faults } = played;
+    faults.iter().for_each(|fault| eprintln!("{fault}"));
+    let passed = points.iter().all(|point| point.holds);
+    let (tmax_ms, load_average) = (settings.tmax_ms, load_average());
+    let report = Report { scenario, rate, tmax_ms, load_average, passed, points, figures, counters };
+    println!("{}", line(&report, &since));
+    let file = settings.folder.join(format!("{}.json", scenario.name()));
+    fs::write(file, serde_json::to_string_pretty(&report)?)?;
+    Ok(passed)
+}
+
 /// One line for people.
-fn line(report: &Report) -> String {
-    let [median, p99, p999] = report.figures.since.ms;
+fn line(report: &Report, since: &Answers) -> String {
+    let [median, p99, p999] = since.ms;
     let load = report.load_average.unwrap_or_default();
     let mut text = format!("{}: {}", report.scenario.name(), if report.passed { "passed" } else { "FAILED" });
     for Point { name, holds, seen } in &report.points {

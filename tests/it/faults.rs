@@ -1,11 +1,13 @@
-//! What exchanges and campaigns get while Redis fails: a proxy between the two fails it.
+//! What exchanges, campaigns and books get while Redis or Kafka fail.
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use load_tests::faults::{self, Scenario};
 use load_tests::proxy::{Fault, Proxy};
+use tokio::runtime::{Builder, Runtime};
 
-use super::process::{Vernier, bid_request, servers, until, write};
+use super::process::{Vernier, bid_request, server_part, servers, until, write};
 
 /// The first of the addresses in the environment, or of `deploy/local/services`.
 fn redis() -> SocketAddr {
@@ -32,14 +34,30 @@ const EXCLUDING_PRICE: f64 = 15.0;
 /// The price of the campaign for everybody.
 const DEFAULT_PRICE: f64 = 0.8;
 
-#[test]
-fn while_redis_fails_people_are_unknown_and_nothing_is_late() {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("threads");
+/// A bidder behind a proxy before Redis, and the runtime of the proxy.
+fn behind_proxy(settings: &str) -> (Vernier, Proxy, Runtime) {
+    let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("threads");
     let proxy = runtime.block_on(Proxy::start(redis())).expect("a port");
-    let mut vernier = Vernier::up_with(&format!(
-        "profiles.redis = [\"redis://{}\"]\n[[exchange]]\nname = \"demo\"\nuser_ids = \"ours\"\n",
+    let vernier = Vernier::up_with(&format!(
+        "{settings}\nprofiles.redis = [\"redis://{}\"]\n[[exchange]]\nname = \"demo\"\nuser_ids = \"ours\"\n",
         proxy.address()
     ));
+    (vernier, proxy, runtime)
+}
+
+#[test]
+fn a_look_up_leaves_the_time_that_a_decision_takes() {
+    let (vernier, proxy, _runtime) = behind_proxy("profiles.lookup_timeout_ms = 1000");
+    proxy.set(Fault::Blackhole);
+    let request = String::from_utf8(bid_request("visitor-1")).expect("text").replace("10000", "820");
+    let answer = vernier.post_bid("demo", request.as_bytes());
+    assert_eq!(answer.status, 200, "the campaign for everybody bids");
+    assert_eq!(answer.json()["seatbid"][0]["bid"][0]["price"], DEFAULT_PRICE);
+}
+
+#[test]
+fn while_redis_fails_people_are_unknown_and_nothing_is_late() {
+    let (mut vernier, proxy, _runtime) = behind_proxy("");
     let file = write(vernier.data.path(), "more.yaml", EXCLUDING);
     vernier.ask(&["apply", &file]);
     let person = format!("{:x}", rand::random::<u64>());
@@ -70,4 +88,27 @@ fn while_redis_fails_people_are_unknown_and_nothing_is_late() {
     let metrics = String::from_utf8(vernier.get_admin("/metrics").body).expect("text");
     assert!(metrics.contains("vernier_requests_total{outcome=\"late\"} 0"), "{metrics}");
     vernier.terminate();
+}
+
+/// Servers, a bidder and a ledger of their own, under traffic; judged is what the books say at the end.
+#[test]
+fn what_was_acknowledged_outlives_a_killed_kafka_and_a_killed_bidder() {
+    let scratch = tempfile::tempdir().expect("a directory");
+    let seconds = |seconds: [u64; 3]| seconds.map(Duration::from_secs);
+    let settings = faults::Settings {
+        vernier: env!("CARGO_BIN_EXE_vernier").into(),
+        redis_server: server_part("REDIS_SERVER", "redis-server"),
+        kafka_libraries: server_part("KAFKA_LIBS", concat!(env!("CARGO_MANIFEST_DIR"), "/target/services/kafka/libs")),
+        folder: scratch.path().join("reports"),
+        rate: Some(100),
+        people: 1_000,
+        seed: 1,
+        tmax_ms: 100,
+        profiles: seconds([1; 3]),
+        streams: seconds([1, 8, 6]),
+    };
+    let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let holds = runtime.block_on(faults::run(&settings, &[Scenario::BidderKilled])).expect("servers that start");
+    let report = scratch.path().join("reports/bidder-killed.json");
+    assert!(holds, "{}", std::fs::read_to_string(report).expect("a report"));
 }

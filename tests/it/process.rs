@@ -3,7 +3,7 @@
 use std::fs::{self, OpenOptions};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
@@ -206,6 +206,11 @@ fn signal(child: &Child, name: &str) {
 pub(crate) fn servers(variable: &str, default: &str) -> Vec<String> {
     let given = std::env::var(variable).unwrap_or_else(|_| default.to_owned());
     given.split(',').map(str::to_owned).collect()
+}
+
+/// A part of a server that a variable of the environment names, for servers of a test's own.
+pub(crate) fn server_part(variable: &str, default: &str) -> PathBuf {
+    std::env::var_os(variable).map_or_else(|| default.into(), PathBuf::from)
 }
 
 /// A banner request of 300x250.

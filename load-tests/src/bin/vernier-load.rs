@@ -62,9 +62,12 @@ struct Faults {
     /// Requests a second; without it, half of the highest rate at which no more than 0.1 % of the answers are late.
     #[arg(long)]
     rate: Option<u32>,
-    /// Seconds before the fault, during it and after it.
+    /// Seconds before the fault, during it and after it, where Redis fails.
     #[arg(long, num_args = 3, default_values_t = [10, 15, 10])]
     seconds: Vec<u64>,
+    /// The same where Kafka fails.
+    #[arg(long, num_args = 3, default_values_t = [30, 60, 30])]
+    kafka_seconds: Vec<u64>,
     /// Milliseconds that an answer may take.
     #[arg(long, default_value_t = 100)]
     tmax: u32,
@@ -83,6 +86,10 @@ struct Faults {
     /// The program `redis-server`; without it, what the variable REDIS_SERVER names, else the one in the path.
     #[arg(long)]
     redis_server: Option<PathBuf>,
+    /// The folder with Kafka's Java archives; without it, what the variable KAFKA_LIBS names, else that of
+    /// `deploy/local/services`.
+    #[arg(long)]
+    kafka_libs: Option<PathBuf>,
 }
 
 fn main() -> ExitCode {
@@ -138,24 +145,25 @@ fn compare(journal: &Path, notices: &Path, outcomes: &Path) -> Result<bool, Box<
 
 /// Plays scenarios until they are over or somebody ends them; whether every point held.
 fn fail(faults: Faults) -> Result<bool, Box<dyn std::error::Error>> {
-    let seconds = |at: usize| Duration::from_secs(faults.seconds[at]);
+    let seconds = |seconds: &[u64]| [0, 1, 2].map(|at| Duration::from_secs(seconds[at]));
     let named = faults.redis_server.or_else(|| std::env::var_os("REDIS_SERVER").map(PathBuf::from));
     // It is started in other directories; a bare name is looked for in the path.
     let redis_server = match named {
         Some(program) if program.components().count() > 1 => std::path::absolute(program)?,
         named => named.unwrap_or_else(|| "redis-server".into()),
     };
+    let kafka_libraries = faults.kafka_libs.or_else(|| std::env::var_os("KAFKA_LIBS").map(PathBuf::from));
     let settings = faults::Settings {
         vernier: faults.vernier.map_or_else(|| std::env::current_exe().map(|own| own.with_file_name("vernier")), Ok)?,
         redis_server,
+        kafka_libraries: std::path::absolute(kafka_libraries.unwrap_or_else(|| "target/services/kafka/libs".into()))?,
         folder: std::path::absolute(faults.out)?,
         rate: faults.rate,
         people: faults.people,
         seed: faults.seed,
         tmax_ms: faults.tmax,
-        before: seconds(0),
-        during: seconds(1),
-        after: seconds(2),
+        profiles: seconds(&faults.seconds),
+        streams: seconds(&faults.kafka_seconds),
     };
     let scenarios = if faults.only.is_empty() { Scenario::value_variants() } else { &faults.only };
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;

@@ -1,6 +1,7 @@
 //! The people and campaigns of every scenario, and what each campaign must do for whom.
 //!
-//! Each campaign has one size of its own, so that none bids in another's place, and bids above every floor.
+//! Each campaign has one size of its own, so that none bids in another's place, and bids above every floor. It might bid
+//! a thousand times as much, and money is lent by that: it lasts for as long as the ledger is away.
 
 use std::fmt::Write;
 
@@ -112,7 +113,7 @@ campaign: {name}
 advertiser: faults
 flight: {{from: 2026-01-01, until: 2036-01-01}}
 budget: {{daily: 10000000, total: 1000000000}}
-bids: {{default: 5, max: 5}}
+bids: {{default: 5, max: 5000}}
 {terms}
 creatives:
   - creative: only

@@ -12,9 +12,11 @@ use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
 /// Time between two looks at something that is waited for.
-const POLL: Duration = Duration::from_millis(20);
+pub(super) const POLL: Duration = Duration::from_millis(20);
 /// How long a server may take for one answer to an operator.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
+/// The unit of processor time in `/proc/PID/stat`: `USER_HZ`, the same on every machine that this runs on.
+const TICK: Duration = Duration::from_millis(10);
 
 /// A running process. It is killed when this is dropped, also where it was stopped by a signal.
 #[derive(Debug)]
@@ -32,6 +34,11 @@ impl Process {
 
     /// Runs it to its end.
     pub(super) async fn finish(mut self) -> io::Result<ExitStatus> {
+        self.ended().await
+    }
+
+    /// Waits until it has ended.
+    pub(super) async fn ended(&mut self) -> io::Result<ExitStatus> {
         loop {
             if let Some(status) = self.0.try_wait()? {
                 return Ok(status);
@@ -51,6 +58,18 @@ impl Process {
         self.0.wait().map(drop)
     }
 
+    /// The processor time it has used, its own and the system's on its behalf.
+    pub(super) fn cpu(&self) -> io::Result<Duration> {
+        let text = std::fs::read_to_string(format!("/proc/{}/stat", self.id()))?;
+        // The name of the program, which may have spaces, ends with the last bracket; proc_pid_stat(5), fields 14 and 15.
+        let behind = text.rsplit_once(')').map_or("", |(_, behind)| behind);
+        let ticks: Vec<u32> = behind.split_whitespace().skip(11).take(2).filter_map(|word| word.parse().ok()).collect();
+        match ticks[..] {
+            [user, system] => Ok(TICK * user + TICK * system),
+            _ => Err(Error::other(format!("/proc/{}/stat is not understood", self.id()))),
+        }
+    }
+
     /// Sends a signal by its name, such as `STOP`.
     pub(super) fn signal(&self, name: &str) -> io::Result<()> {
         let status = Command::new("kill").args(["-s", name, &self.id().to_string()]).status()?;
@@ -58,7 +77,7 @@ impl Process {
     }
 
     /// An error where it has ended.
-    fn check(&mut self) -> io::Result<()> {
+    pub(super) fn check(&mut self) -> io::Result<()> {
         let ended = self.0.try_wait()?;
         ended.map_or(Ok(()), |status| Err(Error::other(format!("it ended: {status}"))))
     }
@@ -138,6 +157,18 @@ mod tests {
         drop(process);
         let there = Command::new("kill").args(["-0", &id]).stderr(Stdio::null()).status().unwrap();
         assert!(!there.success(), "{id} is still there");
+        std::fs::remove_file(log).unwrap();
+    }
+
+    #[test]
+    fn processor_time_is_that_of_the_process() {
+        let log = log("busy");
+        let mut process = Process::start(Command::new("sh").args(["-c", "while :; do :; done"]), &log).unwrap();
+        while process.cpu().unwrap() < 5 * TICK {
+            process.check().unwrap();
+        }
+        let idle = Process::start(Command::new("sleep").arg("600"), &log).unwrap();
+        assert!(idle.cpu().unwrap() < 5 * TICK);
         std::fs::remove_file(log).unwrap();
     }
 

@@ -1,27 +1,21 @@
-//! The faults, and how one is played: healthy traffic, the fault, its end, and healthy traffic again.
+//! The faults, and the servers that they happen to.
 
-use std::collections::BTreeMap;
 use std::io;
-use std::ops::Range;
 use std::path::Path;
 use std::time::Duration;
 
 use clap::ValueEnum;
 use serde::Serialize;
-use tokio::time::{Instant, sleep};
 
 use super::Settings;
-use super::campaigns::Campaign;
-use super::judge::Figures;
-use super::measure::{Answers, bids, chances, excluded_bids, known, recovery, timeline};
+use super::kafka::Kafka;
 use super::redis::Redis;
-use super::traffic::{Load, Log, Traffic};
-use super::vernier::Vernier;
+use super::vernier::{Engines, Vernier};
 use crate::proxy::{Fault, Proxy};
 
 /// Time for leases and connections to come about before anything is measured.
 pub(super) const WARM_UP: Duration = Duration::from_secs(4);
-/// How much later a slow Redis answers: half of it on each way.
+/// How much later a slow server answers: half of it on each way.
 const SLOWNESS: Duration = Duration::from_millis(200);
 
 /// What fails, and how.
@@ -36,6 +30,23 @@ pub enum Scenario {
     RedisSlow,
     /// The master is killed for good; at the end of the fault its replica is promoted.
     RedisFailedOver,
+    /// Kafka is ended as an operator does, and started again.
+    KafkaDown,
+    /// Kafka is killed, and started again on what it had.
+    KafkaKilled,
+    /// Every answer of Kafka comes 200 ms later.
+    KafkaSlow,
+    /// Kafka is killed, then the bidder; both are started again on what they had.
+    BidderKilled,
+}
+
+/// What a scenario needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Engine {
+    /// Profiles in a Redis that fails, streams in files; all roles in one process.
+    Redis,
+    /// Profiles in a Redis, streams in a Kafka that fails; each role in its own process.
+    Kafka,
 }
 
 impl Scenario {
@@ -46,6 +57,17 @@ impl Scenario {
             Self::RedisPaused => "redis-paused",
             Self::RedisSlow => "redis-slow",
             Self::RedisFailedOver => "redis-failed-over",
+            Self::KafkaDown => "kafka-down",
+            Self::KafkaKilled => "kafka-killed",
+            Self::KafkaSlow => "kafka-slow",
+            Self::BidderKilled => "bidder-killed",
+        }
+    }
+
+    pub(super) const fn engine(self) -> Engine {
+        match self {
+            Self::RedisKilled | Self::RedisPaused | Self::RedisSlow | Self::RedisFailedOver => Engine::Redis,
+            Self::KafkaDown | Self::KafkaKilled | Self::KafkaSlow | Self::BidderKilled => Engine::Kafka,
         }
     }
 }
@@ -56,112 +78,97 @@ pub(super) struct Stage {
     redis: Redis,
     replica: Option<Redis>,
     proxy: Option<Proxy>,
+    kafka: Option<Kafka>,
 }
 
 impl Stage {
-    /// Starts what a scenario needs; without one, a bidder and its Redis.
-    pub(super) async fn set(settings: &Settings, scenario: Option<Scenario>, folder: &Path) -> io::Result<Self> {
-        let program = &settings.redis_server;
-        let redis = Redis::start(program, folder.join("redis"), None).await?;
-        let (mut replica, mut proxy, mut addresses) = (None, None, vec![redis.address()]);
+    /// Starts what an engine's scenarios need.
+    pub(super) async fn of(settings: &Settings, engine: Engine, folder: &Path) -> io::Result<Self> {
+        let redis = Redis::start(&settings.redis_server, folder.join("redis"), None).await?;
+        let kafka = match engine {
+            Engine::Redis => None,
+            Engine::Kafka => Some(Kafka::start(&settings.kafka_libraries, folder.join("kafka")).await?),
+        };
+        Self::with(settings, folder, redis, None, None, kafka).await
+    }
+
+    /// Starts what a scenario needs.
+    pub(super) async fn set(settings: &Settings, scenario: Scenario, folder: &Path) -> io::Result<Self> {
+        let redis = async || Redis::start(&settings.redis_server, folder.join("redis"), None).await;
         match scenario {
-            Some(Scenario::RedisFailedOver) => {
-                let started = Redis::start(program, folder.join("replica"), Some(redis.address())).await?;
-                addresses.push(started.address());
-                replica = Some(started);
+            Scenario::RedisFailedOver => {
+                let redis = redis().await?;
+                let master = Some(redis.address());
+                let replica = Redis::start(&settings.redis_server, folder.join("replica"), master).await?;
+                Self::with(settings, folder, redis, Some(replica), None, None).await
             }
-            Some(Scenario::RedisSlow) => {
-                let started = Proxy::start(redis.address()).await?;
-                addresses = vec![started.address()];
-                proxy = Some(started);
+            Scenario::RedisSlow => {
+                let redis = redis().await?;
+                let proxy = Proxy::start(redis.address()).await?;
+                Self::with(settings, folder, redis, None, Some(proxy), None).await
             }
-            Some(Scenario::RedisKilled | Scenario::RedisPaused) | None => {}
+            other => Self::of(settings, other.engine(), folder).await,
         }
-        let vernier = Vernier::start(&settings.vernier, folder, &addresses, settings.people).await?;
-        Ok(Self { vernier, redis, replica, proxy })
+    }
+
+    async fn with(
+        settings: &Settings,
+        folder: &Path,
+        redis: Redis,
+        replica: Option<Redis>,
+        proxy: Option<Proxy>,
+        kafka: Option<Kafka>,
+    ) -> io::Result<Self> {
+        let reached = proxy.as_ref().map_or_else(|| redis.address(), Proxy::address);
+        let redis_addresses = std::iter::once(reached).chain(replica.as_ref().map(Redis::address)).collect();
+        let engines = Engines { redis: redis_addresses, kafka: kafka.as_ref().map(Kafka::address) };
+        let vernier = Vernier::start(&settings.vernier, folder, &engines, settings.people).await?;
+        Ok(Self { vernier, redis, replica, proxy, kafka })
     }
 
     /// Lets it fail.
-    fn strike(&mut self, scenario: Scenario) -> io::Result<()> {
-        match (scenario, &self.proxy) {
-            (Scenario::RedisKilled | Scenario::RedisFailedOver, _) => self.redis.kill(),
-            (Scenario::RedisPaused, _) => self.redis.pause(),
-            (Scenario::RedisSlow, Some(proxy)) => {
-                proxy.set(Fault::Latency(SLOWNESS / 2));
-                Ok(())
-            }
-            (Scenario::RedisSlow, None) => Err(io::Error::other("no proxy stands before Redis")),
+    pub(super) fn strike(&mut self, scenario: Scenario) -> io::Result<()> {
+        match (scenario, &self.proxy, &mut self.kafka) {
+            (Scenario::RedisKilled | Scenario::RedisFailedOver, ..) => self.redis.kill(),
+            (Scenario::RedisPaused, ..) => self.redis.pause(),
+            (Scenario::RedisSlow, Some(proxy), _) => slow(proxy),
+            (Scenario::KafkaDown, _, Some(kafka)) => kafka.end(),
+            (Scenario::KafkaKilled | Scenario::BidderKilled, _, Some(kafka)) => kafka.kill(),
+            (Scenario::KafkaSlow, _, Some(kafka)) => slow(kafka.proxy()),
+            _ => Err(missing()),
         }
     }
 
     /// Ends the fault.
-    async fn end(&mut self, scenario: Scenario) -> io::Result<()> {
-        match (scenario, &self.proxy, &mut self.replica) {
+    pub(super) async fn end(&mut self, scenario: Scenario) -> io::Result<()> {
+        match (scenario, &self.proxy, &mut self.replica, &mut self.kafka) {
             (Scenario::RedisKilled, ..) => self.redis.start_again(),
             (Scenario::RedisPaused, ..) => self.redis.go_on(),
-            (Scenario::RedisSlow, Some(proxy), _) => {
-                proxy.set(Fault::None);
-                Ok(())
+            (Scenario::RedisSlow, Some(proxy), ..) => pass(proxy),
+            (Scenario::RedisFailedOver, _, Some(replica), _) => replica.promote().await,
+            (Scenario::KafkaDown | Scenario::KafkaKilled, .., Some(kafka)) => kafka.start_again().await,
+            (Scenario::KafkaSlow, .., Some(kafka)) => pass(kafka.proxy()),
+            (Scenario::BidderKilled, .., Some(kafka)) => {
+                kafka.start_again().await?;
+                self.vernier.start_bidder_again().await
             }
-            (Scenario::RedisFailedOver, _, Some(replica)) => replica.promote().await,
-            _ => Err(io::Error::other("a server of this scenario is missing")),
+            _ => Err(missing()),
         }
     }
 }
 
-/// When a scenario came to which point.
-struct Times {
-    begun: Instant,
-    /// The fault's onset: when it began to be brought about, and when it was there.
-    onset: Range<Instant>,
-    /// When it began to be taken away.
-    end: Instant,
-    over: Instant,
+#[expect(clippy::unnecessary_wraps, reason = "an arm among others that may fail")]
+fn slow(proxy: &Proxy) -> io::Result<()> {
+    proxy.set(Fault::Latency(SLOWNESS / 2));
+    Ok(())
 }
 
-/// Plays a scenario at this rate; what was measured, and what the bidder counted.
-pub(super) async fn play(settings: &Settings, scenario: Scenario, rate: u32) -> io::Result<(Figures, String)> {
-    let folder = settings.folder.join(scenario.name());
-    let mut stage = Stage::set(settings, Some(scenario), &folder).await?;
-    let names = stage.vernier.names().await?;
-    let traffic = Traffic::start(stage.vernier.bid_url(), settings.load(rate))?;
-    sleep(WARM_UP).await;
-    let begun = Instant::now();
-    sleep(settings.before).await;
-    let striking = Instant::now();
-    stage.strike(scenario)?;
-    let onset = striking..Instant::now();
-    sleep(settings.during).await;
-    let end = Instant::now();
-    stage.end(scenario).await?;
-    sleep(settings.after).await;
-    let times = Times { begun, onset, end, over: Instant::now() };
-    let log = traffic.finish().await?;
-    log.faults.iter().for_each(|fault| eprintln!("{fault}"));
-    let figures = measure(settings.load(rate), &log, &times, &names);
-    Ok((figures, stage.vernier.metrics().await?))
+#[expect(clippy::unnecessary_wraps, reason = "an arm among others that may fail")]
+fn pass(proxy: &Proxy) -> io::Result<()> {
+    proxy.set(Fault::None);
+    Ok(())
 }
 
-fn measure(load: Load, log: &Log, times: &Times, names: &BTreeMap<String, Campaign>) -> Figures {
-    // A request that is under way when something changes belongs to neither time.
-    let tmax = Duration::from_millis(load.tmax_ms.into());
-    let before = times.begun..times.onset.start - tmax;
-    let during = times.onset.end + tmax..times.end - tmax;
-    let chances = chances(&log.seen, names);
-    let known_before = known(&chances, &before);
-    let recovery = known_before.and_then(|share| recovery(&chances, &(times.end..times.over), share));
-    let after = times.end + recovery.unwrap_or_default()..times.over;
-    Figures {
-        before: Answers::of(&log.seen, &before, tmax),
-        since: Answers::of(&log.seen, &(times.onset.start..times.over), tmax),
-        known: [known_before, known(&chances, &during), known(&chances, &after)],
-        bids_before: bids(&chances, &before),
-        bids_during: bids(&chances, &during),
-        bids_after: bids(&chances, &after),
-        excluded_bids: excluded_bids(&log.seen, names),
-        recovery_s: recovery.map(|time| time.as_secs_f64()),
-        invalid: log.invalid,
-        given_up: log.given_up,
-        timeline: timeline(&log.seen, &chances, &(times.begun..times.over), tmax),
-    }
+fn missing() -> io::Error {
+    io::Error::other("a server of this scenario is missing")
 }

@@ -6,9 +6,9 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::Settings;
-use super::judge::LATE_SHARE_MAX;
 use super::measure::Answers;
-use super::scenario::{Stage, WARM_UP};
+use super::point::LATE_SHARE_MAX;
+use super::scenario::{Engine, Stage, WARM_UP};
 use super::traffic::Traffic;
 
 /// The first rate that is tried, and the last: requests a second.
@@ -18,12 +18,13 @@ const STEP: Duration = Duration::from_secs(6);
 /// Steps between the last rate that was sustained and the first that was not.
 const REFINEMENTS: u32 = 3;
 
-/// Finds the rate: twice as much until answers are late, then by halves of what lies between.
+/// Finds the rate of a bidder on these servers: twice as much until answers are late, then by halves of what lies between.
 ///
 /// # Errors
 /// Where the servers do not start, or not even the first rate is sustained.
-pub(super) async fn sustained(settings: &Settings) -> io::Result<u32> {
-    let mut stage = Stage::set(settings, None, &settings.folder.join("search")).await?;
+pub(super) async fn sustained(settings: &Settings, engine: Engine) -> io::Result<u32> {
+    let folder = settings.folder.join(format!("search-{engine:?}").to_lowercase());
+    let mut stage = Stage::of(settings, engine, &folder).await?;
     let (mut good, mut bad) = (0, *RATES.start());
     while bad <= *RATES.end() && is_sustained(settings, &mut stage, bad).await? {
         (good, bad) = (bad, 2 * bad);
@@ -40,7 +41,7 @@ pub(super) async fn sustained(settings: &Settings) -> io::Result<u32> {
 
 async fn is_sustained(settings: &Settings, stage: &mut Stage, rate: u32) -> io::Result<bool> {
     let load = settings.load(rate);
-    let traffic = Traffic::start(stage.vernier.bid_url(), load)?;
+    let traffic = Traffic::start(stage.vernier.bid_url(), load, None)?;
     sleep(WARM_UP).await;
     let begun = Instant::now();
     sleep(STEP).await;

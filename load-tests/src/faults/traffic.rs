@@ -1,6 +1,7 @@
 //! The exchange's traffic, on a thread of its own.
 
 use std::io::{self, Error};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::{self, JoinHandle};
@@ -50,7 +51,8 @@ pub(super) struct Traffic {
 }
 
 impl Traffic {
-    pub(super) fn start(bid_url: String, load: Load) -> io::Result<Self> {
+    /// With a `journal`, what was acknowledged is written there.
+    pub(super) fn start(bid_url: String, load: Load, journal: Option<PathBuf>) -> io::Result<Self> {
         let (watch, seen) = mpsc::unbounded_channel();
         let settings = Settings {
             requests_per_s: load.rate,
@@ -60,6 +62,7 @@ impl Traffic {
             in_flight_max: IN_FLIGHT_MAX,
             tmax_ms: Some(load.tmax_ms),
             watch: Some(watch),
+            journal,
             ..Settings::new(bid_url)
         };
         let (end, ended) = oneshot::channel::<()>();

@@ -1,4 +1,4 @@
-//! The bidder that a scenario is played against: the released binary with all of its roles.
+//! The bidder that a scenario is played against: the released binary, all roles in one process or each in its own.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -8,60 +8,126 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use tokio::time::{sleep, timeout};
+
 use super::campaigns::{self, Campaign, EXCHANGE};
-use super::process::{Process, free_addresses, get};
+use super::process::{POLL, Process, free_addresses, get};
 
-/// How long it may take until it is ready.
+/// How long it may take until it is ready, or does what it is told.
 const READY_TIME_MAX: Duration = Duration::from_secs(60);
+/// What all processes of an installation have alike; and money for longer than any scenario lasts, since the ledger
+/// lends none while Kafka is away.
+const SHARED: &str = "secrets.id_key = \"00000000000000000000000000000001\"
+secrets.token_keys = [\"1:00000000000000000000000000000002\"]
+ledger.lease_s = 600
+";
 
-/// A running `vernier up`, with the campaigns and people of the scenarios.
+/// The servers it uses.
+#[derive(Clone, Debug)]
+pub(super) struct Engines {
+    /// Where profiles are.
+    pub(super) redis: Vec<SocketAddr>,
+    /// Where streams are; `None`: in files, and all roles are one process.
+    pub(super) kafka: Option<SocketAddr>,
+}
+
+/// One process.
 #[derive(Debug)]
-pub(super) struct Vernier {
-    bid: SocketAddr,
+struct Role {
+    name: &'static str,
     admin: SocketAddr,
     process: Process,
-    data: PathBuf,
+}
+
+/// A running installation, with the campaigns and people of the scenarios.
+#[derive(Debug)]
+pub(super) struct Vernier {
+    program: PathBuf,
+    folder: PathBuf,
+    bid: SocketAddr,
+    roles: Vec<Role>,
 }
 
 impl Vernier {
-    /// Starts it with profiles on the Redis at these addresses, and gives it campaigns and `people`. What it says goes to
-    /// `vernier.log` in `folder`. Variables of the environment such as `VERNIER_PROFILES_LOOKUP_TIMEOUT_MS` reach it.
-    pub(super) async fn start(program: &Path, folder: &Path, redis: &[SocketAddr], people: u32) -> io::Result<Self> {
-        let [bid, admin] = free_addresses()?;
-        let urls: Vec<String> = redis.iter().map(|address| format!("\"redis://{address}\"")).collect();
-        let file = folder.join("vernier.toml");
+    /// Starts it, and gives it campaigns and `people`. What it says goes to `ROLE.log` in `folder`. Variables of the
+    /// environment such as `VERNIER_PROFILES_LOOKUP_TIMEOUT_MS` reach it.
+    pub(super) async fn start(program: &Path, folder: &Path, engines: &Engines, people: u32) -> io::Result<Self> {
+        fs::create_dir_all(folder)?;
+        let urls: Vec<String> = engines.redis.iter().map(|address| format!("\"redis://{address}\"")).collect();
+        let kafka = engines.kafka.map(|address| format!("kafka.brokers = [\"{address}\"]\n{SHARED}"));
         let settings = format!(
-            "profiles.redis = [{}]\ntraffic.people = 1\n[[exchange]]\nname = \"{EXCHANGE}\"\nuser_ids = \"ours\"\n",
-            urls.join(", ")
+            "profiles.redis = [{}]\ntraffic.people = 1\n{}[[exchange]]\nname = \"{EXCHANGE}\"\nuser_ids = \"ours\"\n",
+            urls.join(", "),
+            kafka.unwrap_or_default()
         );
-        fs::write(&file, settings)?;
-        let (data, log) = (folder.join("data"), folder.join("vernier.log"));
-        let mut command = Command::new(program);
-        command.args(["up", "--no-traffic", "--config"]).arg(&file);
-        command.env("VERNIER_BID_LISTEN", bid.to_string()).env("VERNIER_ADMIN_LISTEN", admin.to_string());
-        command.env("VERNIER_DATA_DIR", &data);
-        let process = Process::start(&mut command, &log)?;
-        let mut vernier = Self { bid, admin, process, data };
-        vernier.ready().await?;
-        for (name, text, verb) in [
-            ("campaigns.yaml", campaigns::file(), &["apply"][..]),
-            ("people.jsonl", campaigns::people(people), &["segments", "import"]),
-        ] {
-            let file = folder.join(name);
-            fs::write(&file, text)?;
-            let mut command = Command::new(program);
-            command.args(verb).arg(&file).args(["--admin", &admin.to_string()]);
-            let status = Process::start(&mut command, &log)?.finish().await?;
-            if !status.success() {
-                return Err(Error::other(format!("vernier {verb:?}: {status}: see {}", log.display())));
-            }
+        fs::write(folder.join("vernier.toml"), settings)?;
+        let [bid] = free_addresses()?;
+        let mut vernier = Self { program: program.to_owned(), folder: folder.to_owned(), bid, roles: Vec::new() };
+        let names = if engines.kafka.is_some() { &["control", "ledger", "segments", "bidder"][..] } else { &["up"] };
+        for name in names {
+            let [admin] = free_addresses()?;
+            let process = vernier.launch(name, admin)?;
+            vernier.roles.push(Role { name, admin, process });
         }
-        vernier.ready().await?;
+        for name in names {
+            vernier.ready(name).await?;
+        }
+        vernier.tell("control", &["apply"], "campaigns.yaml", campaigns::file()).await?;
+        vernier.tell("segments", &["segments", "import"], "people.jsonl", campaigns::people(people)).await?;
+        vernier.ready("bidder").await?;
         Ok(vernier)
     }
 
-    async fn ready(&mut self) -> io::Result<()> {
-        self.process.answers(self.admin, &get("/readyz"), "HTTP/1.1 200", READY_TIME_MAX).await.map(drop)
+    fn launch(&self, role: &str, admin: SocketAddr) -> io::Result<Process> {
+        let mut command = self.command(&[role, "--config"]);
+        command.arg(self.folder.join("vernier.toml")).args((role == "up").then_some("--no-traffic"));
+        command.env("VERNIER_BID_LISTEN", self.bid.to_string()).env("VERNIER_ADMIN_LISTEN", admin.to_string());
+        Process::start(command.env("VERNIER_DATA_DIR", self.data(role)), &self.log(role))
+    }
+
+    fn command(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(&self.program);
+        command.args(words);
+        command
+    }
+
+    fn data(&self, role: &str) -> PathBuf {
+        self.folder.join(format!("data-{role}"))
+    }
+
+    fn log(&self, role: &str) -> PathBuf {
+        self.folder.join(format!("{role}.log"))
+    }
+
+    /// The process with that role.
+    fn role(&mut self, name: &str) -> &mut Role {
+        let at = self.roles.iter().position(|role| role.name == name).unwrap_or(0);
+        &mut self.roles[at]
+    }
+
+    async fn ready(&mut self, role: &str) -> io::Result<()> {
+        let page = if matches!(role, "bidder" | "up") { "/readyz" } else { "/healthz" };
+        let Role { admin, process, .. } = self.role(role);
+        process.answers(*admin, &get(page), "HTTP/1.1 200", READY_TIME_MAX).await.map(drop)
+    }
+
+    /// Hands a process a file. It may not know of segments yet that another published, so it is told until it takes it.
+    async fn tell(&mut self, role: &str, verb: &[&str], file: &str, text: String) -> io::Result<()> {
+        let admin = self.role(role).admin.to_string();
+        let (path, log) = (self.folder.join(file), self.log("commands"));
+        fs::write(&path, text)?;
+        let telling = async {
+            loop {
+                let mut command = self.command(verb);
+                let told = Process::start(command.arg(&path).args(["--admin", &admin]), &log)?.finish().await?;
+                if told.success() {
+                    return Ok(());
+                }
+                sleep(10 * POLL).await;
+            }
+        };
+        let told = timeout(READY_TIME_MAX, telling).await;
+        told.unwrap_or_else(|_| Err(Error::other(format!("vernier {verb:?} is refused: see {}", log.display()))))
     }
 
     /// Where bid requests go.
@@ -71,7 +137,8 @@ impl Vernier {
 
     /// What the campaigns are called in bids.
     pub(super) async fn names(&mut self) -> io::Result<BTreeMap<String, Campaign>> {
-        let page = self.process.answers(self.admin, &get("/campaigns"), "}],\"revision\"", READY_TIME_MAX).await?;
+        let Role { admin, process, .. } = self.role("control");
+        let page = process.answers(*admin, &get("/campaigns"), "}],\"revision\"", READY_TIME_MAX).await?;
         let body = page.split_once("\r\n\r\n").map_or("", |(_, body)| body);
         let listed: serde_json::Value = serde_json::from_str(body)?;
         let named = Campaign::ALL.into_iter().map(|campaign| {
@@ -83,16 +150,60 @@ impl Vernier {
         named.collect()
     }
 
-    /// Its figures, in OpenMetrics text.
+    /// The bidder's figures, in OpenMetrics text.
     pub(super) async fn metrics(&mut self) -> io::Result<String> {
-        self.process.answers(self.admin, &get("/metrics"), "# EOF", READY_TIME_MAX).await
+        let Role { admin, process, .. } = self.role("bidder");
+        process.answers(*admin, &get("/metrics"), "# EOF", READY_TIME_MAX).await
+    }
+
+    /// The processor time that the bidder's process has used.
+    pub(super) fn cpu(&mut self) -> io::Result<Duration> {
+        self.role("bidder").process.cpu()
+    }
+
+    /// Ends the bidder at once.
+    pub(super) fn kill_bidder(&mut self) -> io::Result<()> {
+        self.role("bidder").process.kill()
+    }
+
+    /// Starts the bidder again, where it was and on what it had.
+    pub(super) async fn start_bidder_again(&mut self) -> io::Result<()> {
+        let admin = self.role("bidder").admin;
+        self.role("bidder").process = self.launch("bidder", admin)?;
+        self.ready("bidder").await
+    }
+
+    /// Ends a role as an operator does.
+    pub(super) async fn end(&mut self, role: &'static str) -> io::Result<()> {
+        let process = &mut self.role(role).process;
+        process.signal("TERM")?;
+        let ended = timeout(READY_TIME_MAX, process.ended()).await;
+        match ended.map_err(|_| Error::other(format!("{role} does not end")))?? {
+            status if status.success() => Ok(()),
+            status => Err(Error::other(format!("{role} ended: {status}: see {}", self.log(role).display()))),
+        }
+    }
+
+    /// A stream as `vernier events cat` prints it.
+    pub(super) async fn events(&self, stream: &str) -> io::Result<Vec<serde_json::Value>> {
+        let mut command = self.command(&["events", "cat", stream, "--config"]);
+        command.arg(self.folder.join("vernier.toml")).env("VERNIER_DATA_DIR", self.data("commands"));
+        let output = tokio::task::spawn_blocking(move || command.output()).await??;
+        if !output.status.success() {
+            return Err(Error::other(format!("{stream}: {}", String::from_utf8_lossy(&output.stderr))));
+        }
+        let lines = output.stdout.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+        lines.map(|line| serde_json::from_slice(line).map_err(io::Error::from)).collect()
     }
 }
 
 impl Drop for Vernier {
     fn drop(&mut self) {
-        let _ended_already = self.process.kill();
-        // Its streams are large, and nobody reads them.
-        let _never_written = fs::remove_dir_all(&self.data);
+        let roles = std::mem::take(&mut self.roles);
+        for Role { name, process, .. } in roles {
+            drop(process);
+            // Its streams are large, and nobody reads them.
+            let _never_written = fs::remove_dir_all(self.data(name));
+        }
     }
 }

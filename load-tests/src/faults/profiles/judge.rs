@@ -2,11 +2,10 @@
 
 use serde::Serialize;
 
-use super::campaigns::Campaign;
-use super::measure::{Answers, Bids, Second};
+use crate::faults::campaigns::Campaign;
+use crate::faults::measure::{Answers, Bids, Second};
+use crate::faults::point::{Point, percent};
 
-/// The share of answers that may be late.
-pub(super) const LATE_SHARE_MAX: f64 = 0.001;
 /// The share of people who must be known while nothing is wrong; frequency caps keep a few from being bid for.
 const KNOWN_SHARE_MIN: f64 = 0.95;
 /// The share of chances that a campaign must take that bids for people of whom nothing is known.
@@ -46,51 +45,30 @@ pub(super) struct Figures {
     pub(super) timeline: Vec<Second>,
 }
 
-/// One thing that must hold.
-#[derive(Clone, Debug, Serialize)]
-pub(super) struct Point {
-    /// What it is about.
-    pub(super) name: &'static str,
-    /// Whether it held.
-    pub(super) holds: bool,
-    /// What was seen.
-    pub(super) seen: String,
-}
-
-fn percent(share: f64) -> String {
-    format!("{:.2} %", 100.0 * share)
-}
-
 /// What must hold of a scenario, with what was seen.
 pub(super) fn judge(figures: &Figures) -> Vec<Point> {
     let Figures { since, known: [before, _, after], bids_during, recovery_s, .. } = figures;
-    let point = |name, holds, seen| Point { name, holds, seen };
-    let late = since.late_share();
     let shown = |share: Option<f64>| share.map_or_else(|| "nobody".to_owned(), percent);
     let again = after.zip(*before).is_some_and(|(after, before)| after >= KNOWN_AGAIN_MIN * before);
     let (as_told, told) = strangers(bids_during);
     let excluded = chances_to_exclude(figures);
     vec![
-        point("known before", before.is_some_and(|share| share >= KNOWN_SHARE_MIN), shown(*before)),
-        point(
-            "in time",
-            late <= LATE_SHARE_MAX,
-            format!("{} late, {} of {} sent too late", percent(late), since.sent_too_late, since.late),
-        ),
-        point("as when_audience_unknown says", as_told, told),
-        point(
+        Point::new("known before", before.is_some_and(|share| share >= KNOWN_SHARE_MIN), shown(*before)),
+        Point::in_time(since),
+        Point::new("as when_audience_unknown says", as_told, told),
+        Point::new(
             "exclusions hold",
             figures.excluded_bids == 0 && excluded >= CHANCES_MIN,
             format!("{} bids, {excluded} chances", figures.excluded_bids),
         ),
-        point(
+        Point::new(
             "recovers",
             recovery_s.is_some_and(|s| s <= RECOVERY_S_MAX),
             recovery_s.map_or_else(|| "never".to_owned(), |s| format!("{s:.1} s")),
         ),
-        point("known again", again, shown(*after)),
-        point("answers keep to the rules", figures.invalid == 0, format!("{} do not", figures.invalid)),
-        point("notices are taken", figures.given_up == 0, format!("{} are not", figures.given_up)),
+        Point::new("known again", again, shown(*after)),
+        Point::by_the_rules(figures.invalid),
+        Point::taken(figures.given_up),
     ]
 }
 
