@@ -27,6 +27,9 @@ use crate::summary::{Demonstration, Tally};
 /// Seconds between two looks for memberships that have ended.
 const SWEEP_S: u64 = 60;
 
+/// Seconds between two looks at whether the process can still do its work.
+const FITNESS_LOOK_S: u64 = 1;
+
 /// Which roles a process has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Roles {
@@ -207,6 +210,7 @@ async fn serve(
     };
     let failure = tokio::select! {
         failure = failures.recv() => failure,
+        failure = unfit(&shared.log, control.as_ref()) => Some(failure),
         () = told_to_end() => None,
     };
     stop.send_replace(true);
@@ -237,6 +241,20 @@ async fn serve(
         None => drained,
     };
     failure.map_or(drained, |failure| Err(cause(failure, &shared.log)))
+}
+
+/// Why this process can no longer do its work, once it cannot.
+async fn unfit(log: &EventLog, control: Option<&ControlPlane>) -> String {
+    let mut looks = tokio::time::interval(Duration::from_secs(FITNESS_LOOK_S));
+    loop {
+        looks.tick().await;
+        if let Err(failed) = log.health() {
+            return failed.to_string();
+        }
+        if control.is_some_and(ControlPlane::is_superseded) {
+            return "another `control` has taken over".to_owned();
+        }
+    }
 }
 
 /// What a failure comes from: a log that failed is met in many places, each of which tells of it in its own words.

@@ -1,5 +1,6 @@
 //! The one writer of the stream `campaigns`.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use decision::money::Nanos;
@@ -26,6 +27,7 @@ struct Shared {
     clock: Box<dyn Fn() -> Micros + Send + Sync>,
     /// Held from reading what there is to knowing what was written, so that changes never interleave.
     known: Mutex<Known>,
+    superseded: AtomicBool,
 }
 
 /// What was read of the stream, and who writes it.
@@ -99,9 +101,21 @@ impl ControlPlane {
         // First: whatever another one still writes after that is refused, so what is read then is all there is.
         let writer = open_writer(&log)?;
         let known = Known { registry: Registry::default(), tail: None, writer, unsure: false };
-        let control = Self { shared: Arc::new(Shared { log, clock: Box::new(clock), known: Mutex::new(known) }) };
+        let control = Self {
+            shared: Arc::new(Shared {
+                log,
+                clock: Box::new(clock),
+                known: Mutex::new(known),
+                superseded: AtomicBool::new(false),
+            }),
+        };
         drop(control.caught_up()?);
         Ok(control)
+    }
+
+    /// Whether another control plane has taken over, so that this one can change nothing any more.
+    pub fn is_superseded(&self) -> bool {
+        self.shared.superseded.load(Ordering::Relaxed)
     }
 
     /// Publishes what `files` change, durably and all at once, or nothing. `dry_run` only says what it would be.
@@ -196,6 +210,9 @@ impl ControlPlane {
     fn publish(&self, known: &mut Known, records: Vec<KeyValue>) -> Result<(), StreamError> {
         let appended = block_on(known.writer.append_all(Stream::Campaigns, records));
         known.unsure = matches!(appended, Err(AppendError::Unknown { .. }));
+        if let Err(AppendError::Fenced { .. }) = appended {
+            self.shared.superseded.store(true, Ordering::Relaxed);
+        }
         appended?;
         self.catch_up(known)
     }

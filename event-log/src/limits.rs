@@ -63,6 +63,10 @@ pub const KAFKA_SAID_INTERVAL: Duration = Duration::from_secs(10);
 /// keep readers waiting.
 pub const KAFKA_TRANSACTION_TIMEOUT: Duration = Duration::from_secs(20);
 
+/// How long a writer tries to have a batch in Kafka. Later nobody knows whether it is there, and the writer takes no more:
+/// whoever waits must be able to do something else, such as end.
+pub const KAFKA_WRITE_TIMEOUT: Duration = Duration::from_secs(20);
+
 /// The most batches that wait for one writer to Kafka.
 pub const WRITER_BATCHES_MAX: usize = 1_024;
 

@@ -33,6 +33,9 @@ pub const OVERLOADED_PAUSE_MS: u64 = 20;
 /// How long the ledger waits before it takes up the books anew, after the servers of the streams were away.
 pub const TAKE_UP_PAUSE: Duration = Duration::from_secs(1);
 
+/// How long a ledger that ends waits to be told how far the streams reach.
+pub const LAST_LOOK_MAX: Duration = Duration::from_secs(5);
+
 /// Seconds between looks at whether time alone changes anything.
 pub const TICK_S: u64 = 1;
 

@@ -11,7 +11,7 @@ use tracing::{info, warn};
 
 use crate::books::LedgerHandle;
 use crate::ledger::{Effects, JournalError, LedgerPolicy};
-use crate::limits::{TAKE_UP_PAUSE, TICK_S};
+use crate::limits::{LAST_LOOK_MAX, TAKE_UP_PAUSE, TICK_S};
 use inputs::Inputs;
 
 mod figures;
@@ -108,17 +108,28 @@ pub async fn serve(
             }
             warn!(%problem, "the books are taken up anew");
             handle.set_behind();
-            tokio::select! {
-                () = tokio::time::sleep(TAKE_UP_PAUSE) => {}
+            let again = async {
+                tokio::time::sleep(TAKE_UP_PAUSE).await;
+                begin().await
+            };
+            // What is begun and dropped is found in the streams after the next start.
+            let again = tokio::select! {
+                again = again => again,
                 () = &mut shutdown => return Ok(()),
-            }
-            match begin().await {
+            };
+            match again {
                 Ok(begun) => break begun,
                 Err(again) => problem = again,
             }
         };
     }
-    service.drain(&mut inputs).await
+    match service.drain(&mut inputs).await {
+        Err(problem) if problem.may_pass() => {
+            warn!(%problem, "what is left is taken in after the next start");
+            Ok(())
+        }
+        drained => drained,
+    }
 }
 
 struct Service<'s, C> {
@@ -145,7 +156,7 @@ impl<'s, C: Fn() -> Micros> Service<'s, C> {
         let ledger = rebuild::rebuild(log, &writer, SHARD).await?;
         info!(sequence = ledger.sequence(), "books rebuilt");
         let epoch = ledger.epoch() + 1;
-        let inputs = Inputs::behind(log, &ledger);
+        let inputs = Inputs::behind(log, &ledger).await?;
         *handle.lock() = Some(ledger);
         handle.set_taken_in(inputs.offsets());
         let service = Self { log, writer, clock, handle, epoch, goal: None, next_tick: Micros(i64::MIN) };
@@ -167,7 +178,10 @@ impl<'s, C: Fn() -> Micros> Service<'s, C> {
             let records = tokio::select! {
                 records = inputs.next() => records?,
                 _ = looks.tick() => {
-                    self.look(inputs).await;
+                    tokio::select! {
+                        () = self.look(inputs) => {}
+                        () = &mut shutdown => return Ok(()),
+                    }
                     Vec::new()
                 }
                 () = &mut shutdown => return Ok(()),
@@ -179,8 +193,10 @@ impl<'s, C: Fn() -> Micros> Service<'s, C> {
     /// Takes in what is there now.
     async fn drain(mut self, inputs: &mut Inputs) -> Result<(), ServeError> {
         self.goal = None;
-        self.look(inputs).await;
-        // Where the ends cannot be asked for, what is there is taken in after the next start.
+        // Where the ends are not told, what is there is taken in after the next start.
+        if tokio::time::timeout(LAST_LOOK_MAX, self.look(inputs)).await.is_err() {
+            warn!("nobody says how far the streams reach: what is left is taken in after the next start");
+        }
         while self.goal.is_some() {
             let records = if self.is_at_goal(inputs) { Vec::new() } else { inputs.next().await? };
             self.take_in(records, inputs).await?;

@@ -22,6 +22,9 @@ pub(super) fn options(r: &mut Reader, data_dir: &Path) -> Option<KafkaOptions> {
     let spool = r.get("kafka.notices", true, one_of(&[("spool", true), ("broker", false)]));
     let notices = if spool { Notices::Spool(data_dir.join("notices")) } else { Notices::Broker };
     let (tls, sasl) = (tls(r), sasl(r));
+    if brokers.is_empty() && (tls.is_some() || sasl.is_some()) {
+        r.refuse("kafka.brokers", "is missing: TLS and a user are for servers");
+    }
     (!brokers.is_empty()).then_some(KafkaOptions { brokers, prefix, topics, notices, tls, sasl })
 }
 

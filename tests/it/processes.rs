@@ -1,8 +1,14 @@
 //! Roles as processes of their own, on a real Kafka and a real Redis.
 
+use std::cell::RefCell;
 use std::io::Read;
 use std::process::{Command, Output};
+use std::time::Duration;
 
+use event_log::{Stream, block_on};
+use rdkafka::admin::{AdminClient, AdminOptions};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -11,6 +17,7 @@ use super::started::{Started, request};
 
 /// What all processes of an installation have alike.
 struct Installation {
+    prefix: String,
     environment: Vec<(&'static str, String)>,
     scratch: TempDir,
 }
@@ -19,15 +26,16 @@ impl Installation {
     /// With topics, ids and tokens of its own.
     fn new() -> Self {
         let unique = rand::random::<u128>();
+        let prefix = format!("it-{unique:x}.");
         let environment = vec![
             ("VERNIER_KAFKA_BROKERS", servers("KAFKA_BROKERS", "127.0.0.1:17392").join(",")),
-            ("VERNIER_KAFKA_PREFIX", format!("it-{unique:x}.")),
+            ("VERNIER_KAFKA_PREFIX", prefix.clone()),
             ("VERNIER_PROFILES_REDIS", servers("REDIS_URL", "redis://127.0.0.1:17379").join(",")),
             ("VERNIER_PROFILES_LOOKUP_TIMEOUT_MS", "1000".to_owned()),
             ("VERNIER_SECRETS_ID_KEY", format!("{unique:032x}")),
             ("VERNIER_SECRETS_TOKEN_KEYS", format!("1:{unique:032x}")),
         ];
-        Self { environment, scratch: tempfile::tempdir().expect("a directory") }
+        Self { prefix, environment, scratch: tempfile::tempdir().expect("a directory") }
     }
 
     fn start(&self, role: &str) -> Started {
@@ -35,8 +43,13 @@ impl Installation {
     }
 
     fn start_on(&self, data: TempDir, role: &str) -> Started {
+        self.start_behind(data, "", role)
+    }
+
+    /// Starts a role behind commands of a shell.
+    fn start_behind(&self, data: TempDir, before: &str, role: &str) -> Started {
         let set: String = self.environment.iter().map(|(name, value)| format!("export {name}='{value}';")).collect();
-        Started::on(data, &set, role, "admin on http://")
+        Started::on(data, &format!("{set} {before}"), role, "admin on http://")
     }
 
     fn run(&self, arguments: &[&str]) -> Output {
@@ -56,6 +69,23 @@ impl Installation {
         lines.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
     }
 
+    fn admin() -> AdminClient<DefaultClientContext> {
+        let brokers = servers("KAFKA_BROKERS", "127.0.0.1:17392").join(",");
+        ClientConfig::new().set("bootstrap.servers", brokers).create().expect("a client")
+    }
+
+    /// Removes all records of a stream, as Kafka does once they are older than its topic keeps them.
+    fn trim(&self, stream: Stream) {
+        let name = format!("{}{stream}", self.prefix);
+        let admin = Self::admin();
+        let metadata = admin.inner().fetch_metadata(Some(&name), Duration::from_secs(10)).expect("a topic");
+        let mut ends = TopicPartitionList::new();
+        for partition in metadata.topics()[0].partitions() {
+            ends.add_partition_offset(&name, partition.id(), Offset::End).expect("an offset");
+        }
+        block_on(admin.delete_records(&ends, &AdminOptions::new())).expect("they are removed");
+    }
+
     /// Publishes the sample campaigns.
     fn publish(&self, control: &Started) {
         let sample = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/sample");
@@ -72,6 +102,14 @@ impl Installation {
         let admin = segments.address("admin on ").to_owned();
         let imported = || self.run(&["segments", "import", &file, "--admin", &admin]).status.success();
         until(imported, &|| segments.said.clone());
+    }
+}
+
+impl Drop for Installation {
+    fn drop(&mut self) {
+        let names = Stream::ALL.map(|stream| format!("{}{stream}", self.prefix));
+        // A test may have made none of them.
+        let _ = block_on(Self::admin().delete_topics(&names.each_ref().map(String::as_str), &AdminOptions::new()));
     }
 }
 
@@ -184,13 +222,68 @@ fn a_second_ledger_takes_over_and_the_first_ends() {
     // It notices when it writes next.
     let control = installation.start("control");
     installation.publish(&control);
-    let mut said = String::new();
-    first.child.stdout.take().expect("its output").read_to_string(&mut said).expect("text");
-    assert_eq!(first.child.wait().expect("it has ended").code(), Some(1));
+    let said = end(&mut first);
     assert!(said.contains("another `ledger` has taken over"), "{said}");
     until_told(&second, "vernier_ledger_lag_records{stream=\"campaigns\"} 0");
     let epochs: Vec<Value> = installation.events("ledger-journal").iter().map(|entry| entry["epoch"].clone()).collect();
     assert!(epochs.is_sorted_by_key(|epoch| epoch.to_string().trim_matches('"').parse::<u64>().ok()), "{epochs:?}");
+}
+
+/// The end of a process that cannot go on: what it says then.
+fn end(process: &mut Started) -> String {
+    let child = RefCell::new(&mut process.child);
+    until(|| child.borrow_mut().try_wait().expect("it is ours").is_some(), &|| process.said.clone());
+    let mut said = String::new();
+    process.child.stdout.take().expect("its output").read_to_string(&mut said).expect("text");
+    assert_eq!(process.child.wait().expect("it has ended").code(), Some(1));
+    said
+}
+
+#[test]
+fn a_second_control_plane_takes_over_and_the_first_ends() {
+    let installation = Installation::new();
+    let mut first = installation.start("control");
+    let second = installation.start("control");
+    installation.publish(&second);
+    let stopped = installation.run(&["stop", "cart-recovery", "--admin", first.address("admin on ")]);
+    assert!(!stopped.status.success());
+    let said = end(&mut first);
+    assert!(said.contains("another `control` has taken over"), "{said}");
+    installation.succeed(&["stop", "cart-recovery", "--admin", second.address("admin on ")]);
+}
+
+#[test]
+fn a_ledger_starts_though_its_place_among_leases_is_kept_no_longer() {
+    let installation = Installation::new();
+    installation.publish(&installation.start("control"));
+    let ledger = installation.start("ledger");
+    until_ready(&installation.start("bidder"));
+    // The last records are the grants, which the ledger does not take in.
+    drop(ledger);
+    installation.trim(Stream::Leases);
+    let ledger = installation.start("ledger");
+    until_told(&ledger, "vernier_ledger_caught_up 1");
+    until_ready(&installation.start("bidder"));
+}
+
+#[test]
+fn a_bidder_that_can_acknowledge_nothing_any_more_ends() {
+    let installation = Installation::new();
+    installation.publish(&installation.start("control"));
+    let ledger = installation.start("ledger");
+    let data = tempfile::tempdir().expect("a directory");
+    // No file may grow above so many blocks: the disk is full.
+    let mut bidder = installation.start_behind(data, "trap '' XFSZ; ulimit -f 40;", "bidder");
+    until_ready(&bidder);
+    let users: Vec<String> = (0..40).map(|number| format!("visitor-{number}")).collect();
+    installation.import(&installation.start("segments"), &users);
+    let made = bid(&bidder, &users, 9.0);
+    let acknowledged = (0..).take_while(|_| call(&bidder, &made, "burl", "1")).count();
+    let said = end(&mut bidder);
+    assert!(said.contains("the log failed: stream notices takes no more appends"), "{said}");
+    until_told(&ledger, "vernier_ledger_charges_total{outcome=\"made\"} 1");
+    let billed = installation.events("notices").into_iter().filter(|notice| notice["kind"] == "billing");
+    assert!(billed.count() >= acknowledged && acknowledged > 0, "what was acknowledged was shipped");
 }
 
 #[test]

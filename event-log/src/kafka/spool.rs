@@ -67,7 +67,15 @@ impl Spool {
     }
 
     pub(super) fn health(&self) -> Result<(), Failure> {
-        self.log.health()
+        self.log.health()?;
+        let shipper = self.shipper.lock().unwrap_or_else(PoisonError::into_inner);
+        match shipper.as_ref() {
+            Some(shipper) if shipper.is_finished() => Err(Failure {
+                stream: Stream::Notices,
+                cause: "what was acknowledged is not shipped to Kafka any more".into(),
+            }),
+            _ => Ok(()),
+        }
     }
 
     /// Makes durable what is queued, and ships it unless that takes too long: then it is shipped after the next start.
@@ -108,6 +116,13 @@ impl Shipper {
                     self.note(last.offset.next());
                 }
                 Err(ReadError::Closed) => return,
+                Err(ReadError::Io(problem)) => {
+                    tracing::error!(%problem, waiting = self.waiting(), "notices cannot be read: it is tried again");
+                    if self.check(&mut None).is_err() {
+                        return;
+                    }
+                    thread::park_timeout(KAFKA_RECONNECT_MAX);
+                }
                 Err(problem) => {
                     tracing::error!(%problem, waiting = self.waiting(), "notices cannot be shipped to Kafka");
                     return;

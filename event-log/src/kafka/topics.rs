@@ -1,7 +1,7 @@
 //! The topics of the streams: made where they are missing, and refused where they would lose money.
 
 use std::collections::BTreeMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
@@ -12,6 +12,9 @@ use super::{KafkaOptions, MESSAGE_BYTES_MAX, partitioner};
 use crate::error::OpenError;
 use crate::stream::{Class, Partition, Stream};
 use crate::wait::block_on;
+
+/// The pause before it is looked again whether a topic is there.
+const LED_PAUSE: Duration = Duration::from_millis(50);
 
 /// How a topic is made.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,9 +54,9 @@ impl Topics {
             match found {
                 Some(topics) => break topics,
                 None if Instant::now() > deadline => {
-                    return Err(OpenError::Kafka("topics it made are not there".into()));
+                    return Err(OpenError::Kafka(unled(&names, &there)));
                 }
-                None => {}
+                None => std::thread::park_timeout(LED_PAUSE),
             }
         };
         let topics = Self { topics };
@@ -107,7 +110,13 @@ impl Topics {
     }
 }
 
-/// Every topic there is, and its partitions.
+/// Which topics have a partition that no server leads.
+fn unled(names: &[String], led: &BTreeMap<String, u32>) -> String {
+    let names: Vec<&str> = names.iter().filter(|name| !led.contains_key(*name)).map(String::as_str).collect();
+    format!("no server leads all partitions of {} within {ANSWER:?}", names.join(", "))
+}
+
+/// Every topic whose partitions are all led by a server, and how many these are.
 fn partitions(admin: &AdminClient<Said>, options: &KafkaOptions) -> Result<BTreeMap<String, u32>, OpenError> {
     let away = |problem: KafkaError| {
         OpenError::Kafka(format!("none of {} answers within {ANSWER:?}: {problem}", options.brokers.join(", ")))

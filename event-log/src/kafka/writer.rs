@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseRecord, Producer, ThreadedProducer};
@@ -13,11 +13,16 @@ use tokio::sync::oneshot;
 use super::client::{self, ANSWER, Said};
 use super::{KafkaOptions, Topics};
 use crate::error::{AppendError, Failure, OpenError};
-use crate::limits::{BATCH_BYTES_MAX, KAFKA_TRANSACTION_TIMEOUT, RECORD_BYTES_MAX, WRITER_BATCHES_MAX};
+use crate::limits::{
+    BATCH_BYTES_MAX, KAFKA_TRANSACTION_TIMEOUT, KAFKA_WRITE_TIMEOUT, RECORD_BYTES_MAX, WRITER_BATCHES_MAX,
+};
 use crate::stream::{KeyValue, Stream};
 
 /// How long the client is given to send what fills its queue, before that is looked at again.
 const FULL_PAUSE: Duration = Duration::from_millis(10);
+
+/// How long a transaction that was taken back waits before it is tried again.
+const AGAIN_PAUSE: Duration = Duration::from_millis(100);
 
 /// Writes batches to Kafka, until another writer of its name does.
 #[derive(Clone)]
@@ -149,27 +154,33 @@ impl Scribe {
 
     fn write(&self, batches: &[Batch]) -> Result<(), AppendError> {
         let unknown = |cause| AppendError::Unknown { stream: batches[0].stream, cause };
+        let deadline = Instant::now() + KAFKA_WRITE_TIMEOUT;
         loop {
             if self.closed.load(Ordering::Relaxed) {
                 return Err(AppendError::Closed);
             }
-            let lost = match self.transact(batches) {
+            let lost = match self.transact(batches, deadline) {
                 Ok(()) => return Ok(()),
                 Err(lost) => lost,
             };
             match lost {
                 Lost::Refused(error) => return Err(error),
                 Lost::Unknown(cause) => return Err(unknown(cause)),
-                Lost::Again => self.abort().map_err(|lost| match lost {
+                Lost::Again => self.abort(deadline).map_err(|lost| match lost {
                     Lost::Refused(error) => error,
                     Lost::Unknown(cause) => unknown(cause),
                     Lost::Again => unknown("a transaction cannot be ended".into()),
                 })?,
             }
+            // Nothing of it is there.
+            if Instant::now() >= deadline {
+                return Err(unknown("it was refused again and again".into()));
+            }
+            thread::park_timeout(AGAIN_PAUSE);
         }
     }
 
-    fn transact(&self, batches: &[Batch]) -> Result<(), Lost> {
+    fn transact(&self, batches: &[Batch], deadline: Instant) -> Result<(), Lost> {
         let sort = |problem: KafkaError| self.sort(&problem);
         self.producer.begin_transaction().map_err(sort)?;
         for batch in batches {
@@ -182,7 +193,10 @@ impl Scribe {
         loop {
             match self.producer.commit_transaction(ANSWER) {
                 Ok(()) => return Ok(()),
-                Err(KafkaError::Transaction(error)) if error.is_retriable() => told = true,
+                Err(KafkaError::Transaction(error)) if error.is_retriable() && Instant::now() < deadline => told = true,
+                Err(KafkaError::Transaction(error)) if error.is_retriable() => {
+                    return Err(Lost::Unknown(error.to_string().into()));
+                }
                 // After a question without an answer, nobody knows what the first attempt did.
                 Err(KafkaError::Transaction(error)) if told && !error.txn_requires_abort() => {
                     return Err(Lost::Unknown(error.to_string().into()));
@@ -207,13 +221,16 @@ impl Scribe {
     }
 
     /// Takes a transaction back, so that nothing of it is ever seen.
-    fn abort(&self) -> Result<(), Lost> {
+    fn abort(&self, deadline: Instant) -> Result<(), Lost> {
         loop {
             match self.producer.abort_transaction(ANSWER) {
                 Ok(()) => return Ok(()),
                 Err(KafkaError::Transaction(error)) if error.is_retriable() => {
                     if self.closed.load(Ordering::Relaxed) {
                         return Err(Lost::Refused(AppendError::Closed));
+                    }
+                    if Instant::now() >= deadline {
+                        return Err(Lost::Unknown(error.to_string().into()));
                     }
                 }
                 Err(problem) => return Err(self.sort(&problem)),

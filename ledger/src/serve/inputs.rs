@@ -1,6 +1,6 @@
 //! The streams that the ledger reads, and what in them is an input.
 
-use event_log::{EventLog, Offset, Offsets, ReadError, Record, Stream, Tail};
+use event_log::{EventLog, Offset, Offsets, Partition, ReadError, Record, Stream, Tail};
 use proto::record::{StreamRecord, decode};
 use proto::wire::{
     Campaign, CampaignBudget, CampaignStop, CampaignsRecord, LeaseRecord, Notice, campaigns_record::Change,
@@ -25,11 +25,17 @@ pub(super) struct Inputs {
 }
 
 impl Inputs {
-    /// Behind the last inputs that were folded.
-    pub(super) fn behind(log: &EventLog, ledger: &Ledger) -> Self {
-        let position = |stream: Stream, partition| Offset(ledger.position(stream.name(), partition));
+    /// Behind the last inputs that were folded. Of `leases`, what is kept no longer is passed over: the last records of a
+    /// campaign are often our own, which are no inputs, and what a node asked for or handed back so long ago is over.
+    pub(super) async fn behind(log: &EventLog, ledger: &Ledger) -> Result<Self, ServeError> {
+        let stream = Stream::Leases;
+        let kept = log.starts(stream).await.map_err(|source| ServeError::Read { stream, source })?;
+        let position = |stream: Stream, partition| {
+            let behind = Offset(ledger.position(stream.name(), partition));
+            if stream == Stream::Leases { behind.max(kept.of(Partition(partition))) } else { behind }
+        };
         let positions = |stream| (0..log.partitions(stream)).map(|p| position(stream, p)).collect::<Offsets>();
-        Self { tails: STREAMS.map(|stream| log.read_from(stream, &positions(stream))) }
+        Ok(Self { tails: STREAMS.map(|stream| log.read_from(stream, &positions(stream))) })
     }
 
     /// Waits for records of any stream, or until a place moved on without. A dropped future reads nothing.
