@@ -12,6 +12,8 @@ use crate::exchange::Seen;
 
 /// Time over which it is told whether people are known.
 const BUCKET: Duration = Duration::from_millis(100);
+/// So many of them in a row make a recovery; what comes later is judged by its share.
+const STEADY_BUCKETS: u32 = 10;
 /// People are known again where this share of those is who were known before.
 const KNOWN_AGAIN: f64 = 0.9;
 
@@ -140,8 +142,8 @@ pub(super) fn known(chances: &[Chance], time: &Range<Instant>) -> Option<f64> {
     (!shown.is_empty()).then(|| shown.iter().filter(|known| **known).count() as f64 / shown.len() as f64)
 }
 
-/// How long after the start of `time` people are known again, for good: the end of the last tenth of a second in which
-/// not nearly as many were as `before`. `None` where that is the end of `time`, or nothing shows.
+/// How long after the start of `time` people are known again: the first tenth of a second from which on, for a second,
+/// nearly as many are in each as were `before`. `None` where there is no such second, or nothing shows.
 pub(super) fn recovery(chances: &[Chance], time: &Range<Instant>, before: f64) -> Option<Duration> {
     let mut buckets = BTreeMap::<u32, Vec<Chance>>::new();
     for chance in chances.iter().filter(|chance| time.contains(&chance.due)) {
@@ -150,12 +152,15 @@ pub(super) fn recovery(chances: &[Chance], time: &Range<Instant>, before: f64) -
     }
     let (last, _) = buckets.last_key_value()?;
     let unknown = |chances: &Vec<Chance>| known(chances, time).is_some_and(|share| share < KNOWN_AGAIN * before);
-    let last_unknown = buckets.iter().rev().find(|(_, chances)| unknown(chances)).map(|(bucket, _)| *bucket);
-    match last_unknown {
-        None => Some(Duration::ZERO),
-        Some(bucket) if bucket == *last => None,
-        Some(bucket) => Some(BUCKET * (bucket + 1)),
+    let unknown = buckets.iter().filter(|(_, chances)| unknown(chances)).map(|(bucket, _)| *bucket);
+    let mut from = 0;
+    for bucket in unknown.chain([last + 1]) {
+        if bucket >= from + STEADY_BUCKETS {
+            return Some(BUCKET * from);
+        }
+        from = bucket + 1;
     }
+    None
 }
 
 /// One second of a scenario.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::Serialize;
 use tokio::time::{Instant, sleep};
 
-use super::measure::Answers;
+use super::measure::{Answers, Second, timeline};
 use super::scenario::{Scenario, Stage, WARM_UP};
 use super::traffic::{Log, Traffic};
 use super::vernier::Vernier;
@@ -44,6 +44,8 @@ pub(super) struct Figures {
     invalid: u64,
     /// Notices that the bidder did not take.
     given_up: u64,
+    /// Every second, for people.
+    timeline: Vec<Second>,
 }
 
 /// A part of a scenario.
@@ -102,8 +104,10 @@ pub(super) async fn play(settings: &Settings, scenario: Scenario, rate: u32) -> 
     let phases =
         [(begun, struck), (struck, ending), (returned, over)].map(|(from, to)| phase(settings, &log, from, to));
     let since = Answers::of(&log.seen, &(struck.at..over.at), settings.tmax());
+    let timeline = timeline(&log.seen, &[], &(begun.at..over.at), settings.tmax());
     let Log { invalid, given_up, faults, .. } = log;
-    let figures = Figures { bidder_killed, phases, since, waiting: waits, shipped_s, books, invalid, given_up };
+    let figures =
+        Figures { bidder_killed, phases, since, waiting: waits, shipped_s, books, invalid, given_up, timeline };
     Ok(Played { points: judge(&figures), since, figures: serde_json::to_value(&figures)?, counters, faults })
 }
 

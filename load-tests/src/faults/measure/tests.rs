@@ -105,17 +105,21 @@ fn check_recovery(lines: &str, expected_ms: Option<u64>) {
         }
     };
     let chances: Vec<Chance> = lines.split(", ").filter(|text| !text.is_empty()).map(chance).collect();
-    let recovered = recovery(&chances, &(begun..at(begun, 1_000)), 1.0);
+    let recovered = recovery(&chances, &(begun..at(begun, 3_000)), 1.0);
     assert_eq!(recovered, expected_ms.map(Duration::from_millis), "{lines}");
 }
 
 #[test]
-fn people_are_known_again_after_the_last_time_that_they_are_not() {
+fn people_are_known_again_from_where_they_are_for_a_second() {
     check_recovery("0 known, 900 known", Some(0));
-    check_recovery("10 unknown, 150 known, 900 known", Some(100));
-    check_recovery("10 unknown, 150 known, 420 unknown, 900 known", Some(500));
-    check_recovery("10 unknown, 150 known, 420 unknown, 430 known, 900 known", Some(500));
-    check_recovery("150 known, 950 unknown", None);
-    check_recovery("10 unknown, 900 unknown", None);
+    check_recovery("0 known, 890 known", None);
+    check_recovery("10 unknown, 150 known, 1900 known", Some(100));
+    check_recovery("10 unknown, 150 known, 420 unknown, 1900 known", Some(500));
+    check_recovery("10 unknown, 150 known, 420 unknown, 430 known, 1900 known", Some(500));
+    check_recovery("10 unknown, 150 known, 1090 unknown, 2900 known", Some(1100));
+    check_recovery("10 unknown, 150 known, 1110 unknown, 2900 known", Some(100));
+    check_recovery("10 unknown, 2050 unknown", Some(100));
+    check_recovery("1950 unknown, 2900 known", Some(0));
+    check_recovery("10 unknown, 900 unknown, 1500 unknown, 2200 known", None);
     check_recovery("", None);
 }

@@ -104,6 +104,7 @@ mod tests {
             },
             invalid: 0,
             given_up: 0,
+            timeline: Vec::new(),
         }
     }
 
