@@ -543,7 +543,7 @@ pub struct OpportunityRecord {
     /// Answers of the lease to reservations, in the order in which they were asked.
     #[prost(message, repeated, tag = "12")]
     pub reserves: ::prost::alloc::vec::Vec<ReserveAnswer>,
-    /// One per opportunity: the decision made.
+    /// One per opportunity: the decision made; none where the exchange's time was over.
     #[prost(message, repeated, tag = "13")]
     pub decisions: ::prost::alloc::vec::Vec<DecisionMade>,
     /// Rates between currencies that were in force.
