@@ -1,5 +1,6 @@
 //! `vernier events cat`: a stream as JSON, while processes write to it or not: from the data directory, or from Kafka.
 
+use std::collections::BTreeMap;
 use std::io::{BufWriter, ErrorKind, StdoutLock, Write};
 
 use event_log::{
@@ -54,7 +55,8 @@ fn of_kafka(
     from: u64,
     out: &mut BufWriter<StdoutLock<'_>>,
 ) -> Result<(), Unprinted> {
-    let log = KafkaLog::open(KafkaOptions { notices: Notices::Broker, ..kafka.clone() });
+    // Who only reads makes no topics.
+    let log = KafkaLog::open(KafkaOptions { notices: Notices::Broker, topics: BTreeMap::new(), ..kafka.clone() });
     let log = EventLog::from(log.map_err(|problem| Unprinted::Stream(problem.to_string()))?);
     let (starts, ends) = (block_on(log.starts(stream))?, block_on(log.ends(stream))?);
     let within = |(partition, end): (_, Offset)| Offset(from).max(starts.of(partition)).min(end);

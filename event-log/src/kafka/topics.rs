@@ -86,28 +86,44 @@ impl Topics {
         let resources: Vec<_> = money.iter().map(|stream| ResourceSpecifier::Topic(self.name(*stream))).collect();
         let options = AdminOptions::new().request_timeout(Some(ANSWER));
         let said = block_on(admin.describe_configs(&resources, &options)).map_err(|p| super::client::refused(&p))?;
-        let mut wrong = Vec::new();
+        let mut all = Vec::new();
         for (stream, config) in money.into_iter().zip(said) {
             let name = self.name(stream);
             let config = config.map_err(|code| OpenError::Kafka(format!("topic {name}: {code}")))?;
-            let value = |key: &str| config.get(key).and_then(|entry| entry.value.clone()).unwrap_or_default();
-            if value("cleanup.policy") != "delete" {
-                wrong.push(format!("topic {name}: cleanup.policy must be delete: every record of it counts"));
-            }
-            if value("max.message.bytes").parse().unwrap_or(0) < MESSAGE_BYTES_MAX {
-                wrong.push(format!("topic {name}: max.message.bytes must be at least {MESSAGE_BYTES_MAX}"));
-            }
-            if SINGLE.contains(&stream) {
-                if self.count(stream) != 1 {
-                    wrong.push(format!("topic {name}: must have one partition: its records are in order as a whole"));
-                }
-                for key in ["retention.ms", "retention.bytes"].into_iter().filter(|key| value(key) != "-1") {
-                    wrong.push(format!("topic {name}: {key} must be -1: it is read from its beginning"));
-                }
-            }
+            let value = |key: &str| Some(config.get(key).and_then(|entry| entry.value.clone()).unwrap_or_default());
+            all.extend(wrong(stream, name, self.count(stream), value));
         }
-        if wrong.is_empty() { Ok(()) } else { Err(OpenError::Kafka(wrong.join("\n"))) }
+        refuse(&all)
     }
+}
+
+fn refuse(wrong: &[String]) -> Result<(), OpenError> {
+    if wrong.is_empty() { Ok(()) } else { Err(OpenError::Kafka(wrong.join("\n"))) }
+}
+
+/// What would lose money of a topic with these settings; `None`: the server's own, which are looked at once it is made.
+fn wrong(stream: Stream, name: &str, partitions: u32, value: impl Fn(&str) -> Option<String>) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let mut must = |holds: bool, what: &str| {
+        if !holds {
+            wrong.push(format!("topic {name}: {what}"));
+        }
+    };
+    let is = |key: &str, right: &str| value(key).is_none_or(|value| value == right);
+    let bytes = value("max.message.bytes").is_none_or(|bytes| bytes.parse().unwrap_or(0) >= MESSAGE_BYTES_MAX);
+    if stream.class() == Class::Money {
+        must(is("cleanup.policy", "delete"), "cleanup.policy must be delete: every record of it counts");
+        must(bytes, &format!("max.message.bytes must be at least {MESSAGE_BYTES_MAX}"));
+        let clean = is("unclean.leader.election.enable", "false");
+        must(clean, "unclean.leader.election.enable must be false: a server that leads without them loses records");
+    }
+    if SINGLE.contains(&stream) {
+        must(partitions == 1, "must have one partition: its records are in order as a whole");
+        for key in ["retention.ms", "retention.bytes"] {
+            must(is(key, "-1"), &format!("{key} must be -1: it is read from its beginning"));
+        }
+    }
+    wrong
 }
 
 /// Which topics have a partition that no server leads.
@@ -136,15 +152,19 @@ fn make(
     missing: &[Stream],
 ) -> Result<(), OpenError> {
     let mut new = Vec::with_capacity(missing.len());
+    let mut all = Vec::new();
     for stream in missing {
         let name = &names[*stream as usize];
         let topic = options.topics.get(stream).ok_or_else(|| {
             OpenError::Kafka(format!("topic {name} is not there, and nothing says how it is to be made"))
         })?;
+        // Before it is there, and has to be deleted.
+        all.extend(wrong(*stream, name, topic.partitions, |key| topic.settings.get(key).cloned()));
         let replication = TopicReplication::Fixed(topic.replication.map_or(-1, i32::from));
         let start = NewTopic::new(name, topic.partitions.cast_signed(), replication);
         new.push(topic.settings.iter().fold(start, |new, (key, value)| new.set(key, value)));
     }
+    refuse(&all)?;
     if new.is_empty() {
         return Ok(());
     }

@@ -8,7 +8,7 @@ use std::thread;
 
 use event_log::{EventLog, KafkaLog, KafkaOptions, Notices, Offset, Offsets, Record, Stream, Topic, block_on};
 use rdkafka::ClientConfig;
-use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, ResourceSpecifier};
+use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 
 use crate::contract::{self, read_to, wait_for, writer};
@@ -264,6 +264,7 @@ fn topics_that_would_lose_money_are_refused_all_at_once() {
                  notices        3 cleanup.policy=compact
                  outcomes       3 cleanup.policy=compact,delete
                  leases         3 max.message.bytes=500
+                 leases         3 unclean.leader.election.enable=true
                  bids           3 cleanup.policy=compact
                  ledger-journal 2 retention.ms=1000"
         .lines()
@@ -280,13 +281,28 @@ topic P.campaigns: retention.bytes must be -1: it is read from its beginning
 topic P.notices: cleanup.policy must be delete: every record of it counts
 topic P.outcomes: cleanup.policy must be delete: every record of it counts
 topic P.leases: max.message.bytes must be at least 1016384
+topic P.leases: unclean.leader.election.enable must be false: a server that leads without them loses records
 topic P.ledger-journal: must have one partition: its records are in order as a whole
 topic P.ledger-journal: retention.ms must be -1: it is read from its beginning";
     let problems = format!("Kafka: {}", problems.trim_start().replace("P.", &topics.prefix));
+    let check = |options: &KafkaOptions, problems: &str| {
+        assert_eq!(KafkaLog::open(options.clone()).unwrap_err().to_string(), problems);
+    };
+    check(&options, &problems);
+    // None of them was made, also not by who only reads.
+    let reader = KafkaOptions { topics: BTreeMap::new(), ..options.clone() };
+    let name = topics.name(Stream::ALL[0]);
+    check(&reader, &format!("Kafka: topic {name} is not there, and nothing says how it is to be made"));
     // Also when they are there, whatever is to be made.
-    for options in [options, topics.options(Notices::Broker)] {
-        assert_eq!(KafkaLog::open(options).unwrap_err().to_string(), problems);
-    }
+    let names = Stream::ALL.map(|stream| topics.name(stream));
+    let made = options.topics.iter().map(|(stream, topic)| {
+        let partitions = topic.partitions.cast_signed();
+        let new = NewTopic::new(&names[*stream as usize], partitions, TopicReplication::Fixed(1));
+        topic.settings.iter().fold(new, |new, (key, value)| new.set(key, value))
+    });
+    let made = block_on(admin().create_topics(&made.collect::<Vec<_>>(), &AdminOptions::new())).unwrap();
+    assert!(made.iter().all(Result::is_ok), "{made:?}");
+    check(&topics.options(Notices::Broker), &problems);
 }
 
 #[test]
