@@ -149,10 +149,7 @@ impl KafkaLog {
 
     pub(crate) fn health(&self) -> Result<(), Failure> {
         self.0.spool.as_ref().map_or(Ok(()), Spool::health)?;
-        match self.0.singles.failure() {
-            Some(cause) => Err(Failure { stream: Stream::Bids, cause: cause.into() }),
-            None => Ok(()),
-        }
+        self.0.singles.health()
     }
 
     pub(crate) fn close(self) {

@@ -15,7 +15,7 @@ use tokio::sync::oneshot;
 use super::client::{self, Said};
 use super::{KafkaOptions, Topics};
 use crate::appending::Appending;
-use crate::error::{AppendError, OpenError};
+use crate::error::{AppendError, Failure, OpenError};
 use crate::limits::{KAFKA_APPEND_TIMEOUT, KAFKA_CLOSE_TIMEOUT, QUEUE_APPENDS_MAX, QUEUE_BYTES_MAX};
 use crate::stream::{Offset, Stream};
 
@@ -143,10 +143,12 @@ impl Singles {
         self.offered.context().dropped[stream as usize].load(Ordering::Relaxed)
     }
 
-    /// Why a producer sends no more, if one does not.
-    pub(super) fn failure(&self) -> Option<String> {
-        let failures = [self.answered.client().fatal_error(), self.offered.client().fatal_error()];
-        failures.into_iter().flatten().next().map(|(_, cause)| cause)
+    /// Whether both producers still send.
+    pub(super) fn health(&self) -> Result<(), Failure> {
+        let answered = (Stream::Leases, self.answered.client().fatal_error());
+        let offered = (Stream::Bids, self.offered.client().fatal_error());
+        let failed = [answered, offered].into_iter().find_map(|(stream, error)| Some((stream, error?.1)));
+        failed.map_or(Ok(()), |(stream, cause)| Err(Failure { stream, cause: cause.into() }))
     }
 
     /// Delivers what is queued, for a while; what is not delivered then is answered so.

@@ -63,7 +63,7 @@ impl Spool {
 
     /// How many are not in Kafka yet.
     pub(super) fn waiting(&self) -> u64 {
-        self.log.end(Stream::Notices).0.saturating_sub(self.shipped.load(Ordering::Relaxed))
+        waiting(&self.log, &self.shipped)
     }
 
     pub(super) fn health(&self) -> Result<(), Failure> {
@@ -118,7 +118,7 @@ impl Shipper {
                 Err(ReadError::Closed) => return,
                 Err(ReadError::Io(problem)) => {
                     tracing::error!(%problem, waiting = self.waiting(), "notices cannot be read: it is tried again");
-                    if self.check(&mut None).is_err() {
+                    if self.closing.load(Ordering::Relaxed) {
                         return;
                     }
                     thread::park_timeout(KAFKA_RECONNECT_MAX);
@@ -199,8 +199,12 @@ impl Shipper {
     }
 
     fn waiting(&self) -> u64 {
-        self.log.end(Stream::Notices).0.saturating_sub(self.shipped.load(Ordering::Relaxed))
+        waiting(&self.log, &self.shipped)
     }
+}
+
+fn waiting(log: &LocalLog, shipped: &AtomicU64) -> u64 {
+    log.end(Stream::Notices).0.saturating_sub(shipped.load(Ordering::Relaxed))
 }
 
 /// The file that says how far notices are shipped.

@@ -42,6 +42,12 @@ impl Point {
     }
 }
 
+/// The names of those that do not hold.
+#[cfg(test)]
+pub(super) fn failed(points: &[Point]) -> Vec<&'static str> {
+    points.iter().filter(|point| !point.holds).map(|point| point.name).collect()
+}
+
 pub(super) fn percent(share: f64) -> String {
     format!("{:.2} %", 100.0 * share)
 }

@@ -89,6 +89,7 @@ fn counted(books: &Books) -> Point {
 mod tests {
     use super::*;
     use crate::faults::measure::Answers;
+    use crate::faults::point::failed;
 
     fn good() -> Figures {
         let answers = Answers { requests: 10_000, late: 10, ..Answers::default() };
@@ -116,8 +117,7 @@ mod tests {
     fn check(change: impl Fn(&mut Figures), expected: &[&str]) {
         let mut figures = good();
         change(&mut figures);
-        let failed: Vec<&str> = judge(&figures).iter().filter(|point| !point.holds).map(|point| point.name).collect();
-        assert_eq!(failed, expected);
+        assert_eq!(failed(&judge(&figures)), expected);
     }
 
     #[test]

@@ -1,4 +1,5 @@
 use super::*;
+use crate::faults::point::failed;
 
 /// A scenario in which all is well.
 fn good() -> Figures {
@@ -35,8 +36,7 @@ fn good() -> Figures {
 fn check(change: impl Fn(&mut Figures), expected: &[&str]) {
     let mut figures = good();
     change(&mut figures);
-    let failed: Vec<&str> = judge(&figures).iter().filter(|point| !point.holds).map(|point| point.name).collect();
-    assert_eq!(failed, expected);
+    assert_eq!(failed(&judge(&figures)), expected);
 }
 
 #[test]
