@@ -63,7 +63,7 @@ pub(crate) fn routes(
 fn alone(shared: &Shared, roles: Roles) -> Router {
     let (log, books) = (shared.log.clone(), shared.books.clone());
     let ready = async move || {
-        let ready = log.health().is_ok() && (!roles.ledger || books.caught_up());
+        let ready = log.health().is_ok() && (!roles.ledger || books.caught_up(clock()));
         let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
         (status, Json(serde_json::json!({ "ready": ready })))
     };

@@ -1,6 +1,6 @@
 //! What others may know of the books: copies, made when asked for.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use decision::ids::{AdvertiserId, CampaignId, Currency};
@@ -9,6 +9,7 @@ use decision::time::Micros;
 use event_log::Offsets;
 
 use crate::ledger::{Ledger, Sums};
+use crate::limits::CAUGHT_UP_S;
 use crate::tally::Tally;
 
 /// A look at the books. All sums since the journal began, unless they say otherwise.
@@ -52,23 +53,45 @@ pub struct CampaignBooks {
 }
 
 /// A way to the books for those who do not keep them. Clones look at the same books.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct LedgerHandle(Arc<Shared>);
 
-#[derive(Debug, Default)]
+const NEVER: i64 = i64::MIN;
+
+#[derive(Debug)]
 struct Shared {
     ledger: Mutex<Option<Ledger>>,
-    caught_up: AtomicBool,
+    /// All that the streams held at this moment is in; [`NEVER`] before there is one.
+    whole_at: AtomicI64,
     /// Behind what was taken in of each stream that is read, all partitions together.
     taken_in: [AtomicU64; 3],
     /// Where each ended when it was last looked at.
     ends: [AtomicU64; 3],
 }
 
+impl Default for LedgerHandle {
+    fn default() -> Self {
+        Self(Arc::new(Shared {
+            ledger: Mutex::default(),
+            whole_at: AtomicI64::new(NEVER),
+            taken_in: Default::default(),
+            ends: Default::default(),
+        }))
+    }
+}
+
 impl LedgerHandle {
-    /// Whether the books were rebuilt and every input that was there at some moment since is in.
-    pub fn caught_up(&self) -> bool {
-        self.0.caught_up.load(Ordering::Acquire)
+    /// How long ago it was that all which the streams held then is in the books, in microseconds. `None` until they are
+    /// rebuilt and that is said for the first time. It grows while a batch waits for Kafka, or nobody says how far the
+    /// streams reach.
+    pub fn behind(&self, now: Micros) -> Option<i64> {
+        let whole_at = self.0.whole_at.load(Ordering::Acquire);
+        (whole_at != NEVER).then(|| now.0.saturating_sub(whole_at).max(0))
+    }
+
+    /// Whether they are at most [`CAUGHT_UP_S`] seconds behind.
+    pub fn caught_up(&self, now: Micros) -> bool {
+        self.behind(now).is_some_and(|behind| behind <= CAUGHT_UP_S * 1_000_000)
     }
 
     /// A look at the books on the UTC day of `now`. Empty until they are rebuilt.
@@ -92,12 +115,8 @@ impl LedgerHandle {
         load(&self.0.ends)
     }
 
-    pub(crate) fn set_caught_up(&self) {
-        self.0.caught_up.store(true, Ordering::Release);
-    }
-
-    pub(crate) fn set_behind(&self) {
-        self.0.caught_up.store(false, Ordering::Release);
+    pub(crate) fn set_whole(&self, at: Micros) {
+        self.0.whole_at.store(at.0, Ordering::Release);
     }
 
     /// The books themselves. If their service panicked nobody changes them any more, and an operator wants to see them

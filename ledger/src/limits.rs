@@ -36,6 +36,9 @@ pub const TAKE_UP_PAUSE: Duration = Duration::from_secs(1);
 /// How long a ledger that ends waits to be told how far the streams reach.
 pub const LAST_LOOK_MAX: Duration = Duration::from_secs(5);
 
+/// How many seconds the books may be behind the streams and still count as caught up: an operator wants to hear of more.
+pub const CAUGHT_UP_S: i64 = 5;
+
 /// Seconds between looks at whether time alone changes anything.
 pub const TICK_S: u64 = 1;
 
@@ -43,6 +46,8 @@ pub const TICK_S: u64 = 1;
 const _: () = assert!(LEASE_S < BILLING_WINDOW_S);
 // Forgetting by groups must not forget much later than by impression.
 const _: () = assert!(MEMORY_GROUP_S <= MEMORY_MARGIN_S);
+// How far the streams reach is asked for every tick.
+const _: () = assert!((TICK_S as i64) < CAUGHT_UP_S);
 // A tick more or less does not matter to a lease.
 const _: () = assert!(TICK_S < LEASE_S as u64);
 // An append may exceed its bound by one record, and every record has a frame.

@@ -107,7 +107,6 @@ pub async fn serve(
                 return Err(problem);
             }
             warn!(%problem, "the books are taken up anew");
-            handle.set_behind();
             let again = async {
                 tokio::time::sleep(TAKE_UP_PAUSE).await;
                 begin().await
@@ -139,7 +138,7 @@ struct Service<'s, C> {
     handle: &'s LedgerHandle,
     epoch: u64,
     /// Where the streams ended at some moment; when they are read to there, all is in that was there then.
-    goal: Option<[Offsets; 3]>,
+    goal: Option<(Micros, [Offsets; 3])>,
     next_tick: Micros,
 }
 
@@ -209,18 +208,19 @@ impl<'s, C: Fn() -> Micros> Service<'s, C> {
         if self.goal.is_some() {
             return;
         }
+        let at = (self.clock)();
         match inputs::ends(self.log).await {
             Ok(ends) => {
                 inputs.aim(&ends);
                 self.handle.set_ends(&ends);
-                self.goal = Some(ends);
+                self.goal = Some((at, ends));
             }
             Err(problem) => warn!(%problem, "nobody knows how far the streams reach"),
         }
     }
 
     fn is_at_goal(&self, inputs: &Inputs) -> bool {
-        self.goal.as_ref().is_some_and(|goal| inputs.reached(goal))
+        self.goal.as_ref().is_some_and(|(_, ends)| inputs.reached(ends))
     }
 
     /// Takes in `first` and whatever else is there.
@@ -248,9 +248,8 @@ impl<'s, C: Fn() -> Micros> Service<'s, C> {
             self.journal(batch, now).await?;
         }
         self.handle.set_taken_in(inputs.offsets());
-        if caught_up {
-            self.goal = None;
-            self.handle.set_caught_up();
+        if let Some((at, _)) = self.goal.take_if(|_| caught_up) {
+            self.handle.set_whole(at);
         }
         Ok(())
     }

@@ -12,12 +12,9 @@ use std::time::Duration;
 use serde::Serialize;
 
 mod campaigns;
-mod kafka;
 mod measure;
 mod point;
-mod process;
 mod profiles;
-mod redis;
 mod scenario;
 mod search;
 mod streams;

@@ -5,3 +5,4 @@
 pub mod exchange;
 pub mod faults;
 pub mod proxy;
+pub mod servers;

@@ -26,7 +26,8 @@ pub struct Figures {
 impl Collector for Figures {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let e = &mut encoder;
-        let books = self.books.books((self.clock)());
+        let now = (self.clock)();
+        let books = self.books.books(now);
         let taken_in = self.books.taken_in();
         let streams = || STREAMS.into_iter().zip(taken_in);
         let read = streams().map(|(stream, offset)| (stream.name(), ConstCounter::new(offset)));
@@ -48,8 +49,11 @@ impl Collector for Figures {
         )?;
         one(e, "ledger_open_leases", "Leases that are not closed", whole(books.open_leases))?;
         one(e, "ledger_impressions", "Impressions that are remembered", whole(books.impressions_remembered))?;
-        let caught_up = ConstGauge::new(i64::from(self.books.caught_up()));
-        one(e, "ledger_caught_up", "Whether the books were rebuilt and all that was there then is in", caught_up)
+        let behind = self.books.behind(now).map_or(f64::INFINITY, |micros| micros as f64 / 1e6);
+        let help = "How long ago it was that all which the streams held then is in";
+        one(e, "ledger_behind_seconds", help, ConstGauge::new(behind))?;
+        let caught_up = ConstGauge::new(i64::from(self.books.caught_up(now)));
+        one(e, "ledger_caught_up", "Whether that is at most five seconds", caught_up)
     }
 }
 

@@ -167,7 +167,7 @@ fn notices_are_charged_once_over_restarts() {
 
     let handle = machine.run().unwrap();
     let books = handle.books(Micros(NOON));
-    assert!(handle.caught_up());
+    assert!(handle.caught_up(Micros(NOON)));
     assert_eq!(books.campaigns.len(), 1);
     assert_eq!((books.campaigns[0].name.as_str(), books.campaigns[0].spent_today), ("campaign 1", 190));
     assert_eq!(books.campaigns[0].sums.outstanding, 810);
@@ -351,7 +351,7 @@ fn a_campaign_record_that_is_not_understood_stops_that_campaign() {
 fn while_it_runs_it_answers_asks_and_charges() {
     let machine = Machine::new();
     let (log, now, handle) = (machine.open(), Arc::clone(&machine.now), LedgerHandle::default());
-    assert!(!handle.caught_up());
+    assert!(!handle.caught_up(Micros(NOON)));
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let clock = move || Micros(now.load(Ordering::Relaxed));
     let shutdown = async move { drop(stopped.await) };
@@ -384,7 +384,10 @@ fn while_it_runs_it_answers_asks_and_charges() {
     };
     let (served, ()) = runtime().block_on(async { tokio::join!(service, client) });
     served.unwrap();
-    assert!(handle.caught_up());
+    assert!(handle.caught_up(Micros(NOON)));
+    // Nobody has looked since.
+    assert_eq!(handle.behind(Micros(NOON + 5 * SECOND)), Some(5 * SECOND));
+    assert!(handle.caught_up(Micros(NOON + 5 * SECOND)) && !handle.caught_up(Micros(NOON + 6 * SECOND)));
     assert_eq!(handle.books(Micros(NOON)).campaigns[0].sums.charged, 42);
     log.close();
 }

@@ -51,7 +51,7 @@ pub(super) async fn play(settings: &Settings, scenario: Scenario, rate: u32) -> 
         points: judge(&figures),
         since: figures.since,
         figures: serde_json::to_value(figures)?,
-        counters: counters(&stage.vernier.metrics().await?),
+        counters: counters(&stage.vernier.metrics("bidder").await?),
         faults: log.faults,
     })
 }

@@ -8,10 +8,10 @@ use clap::ValueEnum;
 use serde::Serialize;
 
 use super::Settings;
-use super::kafka::Kafka;
-use super::redis::Redis;
 use super::vernier::{Engines, Vernier};
 use crate::proxy::{Fault, Proxy};
+use crate::servers::kafka::{Access, Kafka};
+use crate::servers::redis::Redis;
 
 /// Time for leases and connections to come about before anything is measured.
 pub(super) const WARM_UP: Duration = Duration::from_secs(4);
@@ -87,7 +87,9 @@ impl Stage {
         let redis = Redis::start(&settings.redis_server, folder.join("redis"), None).await?;
         let kafka = match engine {
             Engine::Redis => None,
-            Engine::Kafka => Some(Kafka::start(&settings.kafka_libraries, folder.join("kafka")).await?),
+            Engine::Kafka => {
+                Some(Kafka::start(&settings.kafka_libraries, folder.join("kafka"), &Access::default()).await?)
+            }
         };
         Self::with(settings, folder, redis, None, None, kafka).await
     }

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::Path;
+use std::str::FromStr;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -23,6 +24,8 @@ mod judge;
 const LOOK: Duration = Duration::from_millis(250);
 /// How long all that waits for Kafka may take to get there once it is back.
 const SHIPPED_TIME_MAX: Duration = Duration::from_secs(120);
+/// A ledger that is no more seconds behind has caught up.
+const BEHIND_S_MAX: f64 = 5.0;
 /// Under traffic some notices are always on their way; so many are no backlog.
 const UNDER_WAY: u64 = 100;
 
@@ -39,6 +42,12 @@ pub(super) struct Figures {
     waiting: u64,
     /// Seconds from the return of Kafka until no backlog was left; `None`: it was left.
     shipped_s: Option<f64>,
+    /// Whether the ledger could not reach its streams.
+    kafka_away: bool,
+    /// How many seconds behind the streams the ledger said that it was, at the end of the fault.
+    ledger_behind_s: f64,
+    /// Seconds from the return of Kafka until the ledger had caught up; `None`: it had not.
+    ledger_s: Option<f64>,
     books: Books,
     /// Answers that broke a rule of the exchange.
     invalid: u64,
@@ -93,10 +102,12 @@ pub(super) async fn play(settings: &Settings, scenario: Scenario, rate: u32) -> 
     if !bidder_killed {
         waits = waiting(&mut stage.vernier).await?;
     }
+    let ledger_behind_s = behind(&mut stage.vernier).await?;
     let ending = Mark::now(&mut stage.vernier);
     stage.end(scenario).await?;
     let returned = Mark::now(&mut stage.vernier);
     let shipped_s = shipped(&mut stage.vernier, returned.at, UNDER_WAY).await?;
+    let ledger_s = caught_up(&mut stage.vernier, returned.at).await?;
     sleep(after.saturating_sub(returned.at.elapsed())).await;
     let over = Mark::now(&mut stage.vernier);
     let log = traffic.finish().await?;
@@ -106,8 +117,20 @@ pub(super) async fn play(settings: &Settings, scenario: Scenario, rate: u32) -> 
     let since = Answers::of(&log.seen, &(struck.at..over.at), settings.tmax());
     let timeline = timeline(&log.seen, &[], &(begun.at..over.at), settings.tmax());
     let Log { invalid, given_up, faults, .. } = log;
-    let figures =
-        Figures { bidder_killed, phases, since, waiting: waits, shipped_s, books, invalid, given_up, timeline };
+    let figures = Figures {
+        bidder_killed,
+        phases,
+        since,
+        waiting: waits,
+        shipped_s,
+        kafka_away: scenario != Scenario::KafkaSlow,
+        ledger_behind_s,
+        ledger_s,
+        books,
+        invalid,
+        given_up,
+        timeline,
+    };
     Ok(Played { points: judge(&figures), since, figures: serde_json::to_value(&figures)?, counters, faults })
 }
 
@@ -121,15 +144,31 @@ fn phase(settings: &Settings, log: &Log, from: Mark, to: Mark) -> Phase {
     Phase { answers, bids, cpu_us }
 }
 
-/// A counter of the bidder's.
-fn counter(metrics: &str, name: &str) -> io::Result<u64> {
+/// A figure that a role tells.
+fn figure<T: FromStr>(metrics: &str, name: &str) -> io::Result<T> {
     let value = metrics.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok());
-    value.ok_or_else(|| io::Error::other(format!("the bidder does not tell {name}")))
+    value.ok_or_else(|| io::Error::other(format!("{name}is not told")))
 }
 
 /// Notices that wait for Kafka.
 async fn waiting(vernier: &mut Vernier) -> io::Result<u64> {
-    counter(&vernier.metrics().await?, "vernier_notices_waiting ")
+    figure(&vernier.metrics("bidder").await?, "vernier_notices_waiting ")
+}
+
+/// How many seconds behind the streams the ledger says that it is.
+async fn behind(vernier: &mut Vernier) -> io::Result<f64> {
+    figure(&vernier.metrics("ledger").await?, "vernier_ledger_behind_seconds ")
+}
+
+/// Seconds from `since` until the ledger has caught up; `None` where it does not.
+async fn caught_up(vernier: &mut Vernier, since: Instant) -> io::Result<Option<f64>> {
+    while behind(vernier).await? > BEHIND_S_MAX {
+        if since.elapsed() > SHIPPED_TIME_MAX {
+            return Ok(None);
+        }
+        sleep(LOOK).await;
+    }
+    Ok(Some(since.elapsed().as_secs_f64()))
 }
 
 /// Seconds from `since` until no more than so many notices wait for Kafka; `None` where more go on waiting.
@@ -147,8 +186,8 @@ async fn shipped(vernier: &mut Vernier, since: Instant, waiting_max: u64) -> io:
 /// the bidder counted.
 async fn close(vernier: &mut Vernier, journal: &Path) -> io::Result<(Books, Vec<String>)> {
     shipped(vernier, Instant::now(), 0).await?;
-    let metrics = vernier.metrics().await?;
-    let dropped = |place| counter(&metrics, &format!("vernier_events_dropped_total{{where=\"{place}\"}} "));
+    let metrics = vernier.metrics("bidder").await?;
+    let dropped = |place| figure::<u64>(&metrics, &format!("vernier_events_dropped_total{{where=\"{place}\"}} "));
     let dropped = dropped("bids")? + dropped("queue")?;
     vernier.end("bidder").await?;
     // It takes in what the streams hold, and ends.

@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::time::{sleep, timeout};
 
 use super::campaigns::{self, Campaign, EXCHANGE};
-use super::process::{POLL, Process, free_addresses, get};
+use crate::servers::process::{POLL, Process, free_addresses, get};
 
 /// How long it may take until it is ready, or does what it is told.
 const READY_TIME_MAX: Duration = Duration::from_secs(60);
@@ -150,9 +150,9 @@ impl Vernier {
         named.collect()
     }
 
-    /// The bidder's figures, in OpenMetrics text.
-    pub(super) async fn metrics(&mut self) -> io::Result<String> {
-        let Role { admin, process, .. } = self.role("bidder");
+    /// A role's figures, in OpenMetrics text.
+    pub(super) async fn metrics(&mut self, role: &str) -> io::Result<String> {
+        let Role { admin, process, .. } = self.role(role);
         process.answers(*admin, &get("/metrics"), "# EOF", READY_TIME_MAX).await
     }
 

@@ -1,7 +1,7 @@
 //! Whether a scenario of streams went as it must.
 
 use super::books::Books;
-use super::{Figures, Phase};
+use super::{BEHIND_S_MAX, Figures, Phase};
 use crate::faults::point::{LATE_SHARE_MAX, Point, percent};
 
 /// How much more processor time a request may take while Kafka fails.
@@ -19,6 +19,7 @@ pub(super) fn judge(figures: &Figures) -> Vec<Point> {
     let acknowledged: u64 = books.acknowledged.values().sum();
     let mut points = vec![
         Point::new("waiting notices are shipped", figures.shipped_s.is_some(), shipped(figures)),
+        ledger_told(figures),
         Point::new(
             "nothing acknowledged is lost or charged wrongly",
             books.failures == 0 && acknowledged >= ACKNOWLEDGED_MIN,
@@ -43,6 +44,14 @@ pub(super) fn judge(figures: &Figures) -> Vec<Point> {
 fn shipped(figures: &Figures) -> String {
     let waited = figures.waiting;
     figures.shipped_s.map_or_else(|| "never".to_owned(), |s| format!("{waited} waited, {s:.1} s after the return"))
+}
+
+/// A ledger that is behind must not look well, and one that is not must.
+fn ledger_told(figures: &Figures) -> Point {
+    let Figures { kafka_away, ledger_behind_s, ledger_s, .. } = figures;
+    let holds = (*ledger_behind_s > BEHIND_S_MAX) == *kafka_away && ledger_s.is_some();
+    let caught_up = ledger_s.map_or_else(|| "never".to_owned(), |s| format!("{s:.1} s after the return"));
+    Point::new("the ledger says that it is behind", holds, format!("{ledger_behind_s:.1} s, caught up {caught_up}"))
 }
 
 fn money(books: &Books, acknowledged: u64) -> String {
@@ -100,6 +109,9 @@ mod tests {
             since: answers,
             waiting: 1_000,
             shipped_s: Some(1.0),
+            kafka_away: true,
+            ledger_behind_s: 60.0,
+            ledger_s: Some(1.0),
             books: Books {
                 acknowledged: [("win", 60), ("billing", 40)].into(),
                 bids: 10,
@@ -124,6 +136,11 @@ mod tests {
     fn a_scenario_in_which_all_is_well_passes_and_each_point_can_fail() {
         check(|_| {}, &[]);
         check(|f| f.shipped_s = None, &["waiting notices are shipped"]);
+        let told = "the ledger says that it is behind";
+        check(|f| f.ledger_behind_s = 5.0, &[told]);
+        check(|f| f.kafka_away = false, &[told]);
+        check(|f| (f.kafka_away, f.ledger_behind_s) = (false, 1.0), &[]);
+        check(|f| f.ledger_s = None, &[told]);
         let lost = "nothing acknowledged is lost or charged wrongly";
         check(|f| f.books.failures = 1, &[lost]);
         check(|f| f.books.acknowledged = [("win", 99)].into(), &[lost]);

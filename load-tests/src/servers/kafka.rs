@@ -1,4 +1,4 @@
-//! A Kafka of a scenario's own: one broker, its own controller.
+//! A Kafka of one's own: one broker, its own controller.
 
 use std::fs;
 use std::io::{self, Error};
@@ -21,67 +21,92 @@ const PROPERTIES: &str = include_str!("../../../deploy/local/kafka.properties");
 /// Any; there is nothing to be confused with.
 const CLUSTER_ID: &str = "dmVybmllci1mYXVsdHMtMQ";
 
+/// Who may use a broker, and how. By default everybody, for everything, without encryption.
+#[derive(Clone, Debug, Default)]
+pub struct Access {
+    /// Further lines of its properties, in force over those that all brokers of tests have. `@KAFKA@`, `@ADVERTISED@`
+    /// and `@CONTROLLER@` stand for the ports of the listeners there are; `@INSIDE@` is one more that is free.
+    pub properties: String,
+    /// Users that are known by SCRAM, as Kafka's `--add-scram` has them.
+    pub users: Vec<String>,
+}
+
 /// A running broker, or one that was ended and can be started again on its data.
 #[derive(Debug)]
-pub(super) struct Kafka {
+pub struct Kafka {
     libraries: PathBuf,
     folder: PathBuf,
+    inside: SocketAddr,
     proxy: Proxy,
     process: Process,
 }
 
 impl Kafka {
     /// Starts one from the Java archives in `libraries` that keeps its data in `folder`, behind a proxy.
-    pub(super) async fn start(libraries: &Path, folder: PathBuf) -> io::Result<Self> {
+    ///
+    /// # Errors
+    /// What is missing, or where it says why it does not start.
+    pub async fn start(libraries: &Path, folder: PathBuf, access: &Access) -> io::Result<Self> {
         fs::create_dir_all(&folder)?;
-        let [broker, controller] = free_addresses()?;
+        let [broker, inside, controller] = free_addresses()?;
         let proxy = Proxy::start(broker).await?;
         // Clients go to where a broker says it is, so it says that it is where the proxy is.
         let properties = [
             ("@DATA@", folder.join("data").display().to_string()),
             ("@KAFKA@", broker.port().to_string()),
             ("@ADVERTISED@", proxy.address().port().to_string()),
+            ("@INSIDE@", inside.port().to_string()),
             ("@CONTROLLER@", controller.port().to_string()),
         ];
-        let properties = properties.iter().fold(PROPERTIES.to_owned(), |text, (name, value)| text.replace(name, value));
+        // Of settings that are made twice the last is in force.
+        let template = format!("{PROPERTIES}{}", access.properties);
+        let properties = properties.iter().fold(template, |text, (name, value)| text.replace(name, value));
         fs::write(folder.join("server.properties"), properties)?;
-        let mut format = java(libraries);
-        format.args(["kafka.tools.StorageTool", "format", "--standalone", "-t", CLUSTER_ID, "-c", "server.properties"]);
-        let formatted = Process::start(format.current_dir(&folder), &folder.join("format.log"))?.finish().await?;
-        if !formatted.success() {
-            return Err(Error::other(format!(
-                "Kafka cannot use its folder: see {}",
-                folder.join("format.log").display()
-            )));
-        }
+        let format = ["format", "--standalone", "-t", CLUSTER_ID, "-c", "server.properties"];
+        let users = access.users.iter().flat_map(|user| ["--add-scram", user]);
+        let format: Vec<&str> = format.into_iter().chain(users).collect();
+        tool(libraries, &folder, "kafka.tools.StorageTool", &format).await?;
         let process = launch(libraries, &folder)?;
-        let mut kafka = Self { libraries: libraries.to_owned(), folder, proxy, process };
+        let mut kafka = Self { libraries: libraries.to_owned(), folder, inside, proxy, process };
         kafka.ready().await?;
         Ok(kafka)
     }
 
+    /// Runs one of Kafka's own programs, a class of its archives.
+    ///
+    /// # Errors
+    /// It fails; says where it says why.
+    pub async fn tool(&self, class: &str, arguments: &[&str]) -> io::Result<()> {
+        tool(&self.libraries, &self.folder, class, arguments).await
+    }
+
+    /// Where its listener at the port `@INSIDE@` is, if it was given one.
+    pub fn inside(&self) -> SocketAddr {
+        self.inside
+    }
+
     /// Where clients reach it.
-    pub(super) fn address(&self) -> SocketAddr {
+    pub fn address(&self) -> SocketAddr {
         self.proxy.address()
     }
 
     /// What stands before it.
-    pub(super) fn proxy(&self) -> &Proxy {
+    pub fn proxy(&self) -> &Proxy {
         &self.proxy
     }
 
     /// Ends it at once.
-    pub(super) fn kill(&mut self) -> io::Result<()> {
+    pub fn kill(&mut self) -> io::Result<()> {
         self.process.kill()
     }
 
     /// Ends it as an operator does; returns before it has ended.
-    pub(super) fn end(&self) -> io::Result<()> {
+    pub fn end(&self) -> io::Result<()> {
         self.process.signal("TERM")
     }
 
     /// Starts it again on what it had, and waits until it serves.
-    pub(super) async fn start_again(&mut self) -> io::Result<()> {
+    pub async fn start_again(&mut self) -> io::Result<()> {
         self.process.kill()?;
         self.process = launch(&self.libraries, &self.folder)?;
         self.ready().await
@@ -98,8 +123,21 @@ impl Kafka {
             Ok(())
         };
         let waited = timeout(READY_TIME_MAX, wait).await;
-        waited.unwrap_or_else(|_| Err(Error::other(format!("Kafka does not start: see {}", log.display()))))
+        waited.unwrap_or_else(|_| {
+            Err(Error::other(format!("Kafka does not start: {}", fs::read_to_string(&log).unwrap_or_default())))
+        })
     }
+}
+
+async fn tool(libraries: &Path, folder: &Path, class: &str, arguments: &[&str]) -> io::Result<()> {
+    let log = folder.join("tools.log");
+    let mut command = java(libraries);
+    command.current_dir(folder).arg(class).args(arguments);
+    let status = Process::start(&mut command, &log)?.finish().await?;
+    if status.success() {
+        return Ok(());
+    }
+    Err(Error::other(format!("{class}: {status}: {}", fs::read_to_string(log)?)))
 }
 
 fn log(folder: &Path) -> PathBuf {

@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
 /// Time between two looks at something that is waited for.
-pub(super) const POLL: Duration = Duration::from_millis(20);
+pub(crate) const POLL: Duration = Duration::from_millis(20);
 /// How long a server may take for one answer to an operator.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 /// The unit of processor time in `/proc/PID/stat`: `USER_HZ`, the same on every machine that this runs on.
@@ -20,11 +20,11 @@ const TICK: Duration = Duration::from_millis(10);
 
 /// A running process. It is killed when this is dropped, also where it was stopped by a signal.
 #[derive(Debug)]
-pub(super) struct Process(Child);
+pub(crate) struct Process(Child);
 
 impl Process {
     /// Starts a process whose output goes to the end of `log`.
-    pub(super) fn start(command: &mut Command, log: &Path) -> io::Result<Self> {
+    pub(crate) fn start(command: &mut Command, log: &Path) -> io::Result<Self> {
         let log = File::options().create(true).append(true).open(log)?;
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         let started = command.spawn();
@@ -33,12 +33,12 @@ impl Process {
     }
 
     /// Runs it to its end.
-    pub(super) async fn finish(mut self) -> io::Result<ExitStatus> {
+    pub(crate) async fn finish(mut self) -> io::Result<ExitStatus> {
         self.ended().await
     }
 
     /// Waits until it has ended.
-    pub(super) async fn ended(&mut self) -> io::Result<ExitStatus> {
+    pub(crate) async fn ended(&mut self) -> io::Result<ExitStatus> {
         loop {
             if let Some(status) = self.0.try_wait()? {
                 return Ok(status);
@@ -48,18 +48,18 @@ impl Process {
     }
 
     /// Its number.
-    pub(super) fn id(&self) -> u32 {
+    pub(crate) fn id(&self) -> u32 {
         self.0.id()
     }
 
     /// Ends it at once, as a power cut does.
-    pub(super) fn kill(&mut self) -> io::Result<()> {
+    pub(crate) fn kill(&mut self) -> io::Result<()> {
         self.0.kill()?;
         self.0.wait().map(drop)
     }
 
     /// The processor time it has used, its own and the system's on its behalf.
-    pub(super) fn cpu(&self) -> io::Result<Duration> {
+    pub(crate) fn cpu(&self) -> io::Result<Duration> {
         let text = std::fs::read_to_string(format!("/proc/{}/stat", self.id()))?;
         // The name of the program, which may have spaces, ends with the last bracket; proc_pid_stat(5), fields 14 and 15.
         let behind = text.rsplit_once(')').map_or("", |(_, behind)| behind);
@@ -71,20 +71,20 @@ impl Process {
     }
 
     /// Sends a signal by its name, such as `STOP`.
-    pub(super) fn signal(&self, name: &str) -> io::Result<()> {
+    pub(crate) fn signal(&self, name: &str) -> io::Result<()> {
         let status = Command::new("kill").args(["-s", name, &self.id().to_string()]).status()?;
         status.success().then_some(()).ok_or_else(|| Error::other(format!("kill -s {name}: {status}")))
     }
 
     /// An error where it has ended.
-    pub(super) fn check(&mut self) -> io::Result<()> {
+    pub(crate) fn check(&mut self) -> io::Result<()> {
         let ended = self.0.try_wait()?;
         ended.map_or(Ok(()), |status| Err(Error::other(format!("it ended: {status}"))))
     }
 
     /// Waits until the server at `address`, which is this process, answers `question` with something that has `expected`
     /// in it, at most `time_max`. Returns the answer.
-    pub(super) async fn answers(
+    pub(crate) async fn answers(
         &mut self,
         address: SocketAddr,
         question: &str,
@@ -129,12 +129,12 @@ async fn ask(address: SocketAddr, question: &str, expected: &str) -> io::Result<
 }
 
 /// A request for a page of an operator's port.
-pub(super) fn get(path: &str) -> String {
+pub(crate) fn get(path: &str) -> String {
     format!("GET {path} HTTP/1.1\r\nhost: vernier\r\nconnection: close\r\n\r\n")
 }
 
 /// Addresses of the loopback that are free at this moment, each another one.
-pub(super) fn free_addresses<const N: usize>() -> io::Result<[SocketAddr; N]> {
+pub(crate) fn free_addresses<const N: usize>() -> io::Result<[SocketAddr; N]> {
     let listeners: Vec<_> = (0..N).map(|_| TcpListener::bind("127.0.0.1:0")).collect::<io::Result<_>>()?;
     let addresses: Vec<_> = listeners.iter().map(TcpListener::local_addr).collect::<io::Result<_>>()?;
     addresses.try_into().map_err(|_| Error::other("ports are missing"))

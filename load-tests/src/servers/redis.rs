@@ -1,4 +1,4 @@
-//! A Redis of a scenario's own.
+//! A Redis of one's own.
 
 use std::env::consts::ARCH;
 use std::fs;
@@ -15,7 +15,7 @@ const READY_TIME_MAX: Duration = Duration::from_secs(20);
 
 /// A running Redis, or one that was killed and can be started again on its data.
 #[derive(Debug)]
-pub(super) struct Redis {
+pub(crate) struct Redis {
     program: PathBuf,
     folder: PathBuf,
     address: SocketAddr,
@@ -26,7 +26,7 @@ pub(super) struct Redis {
 impl Redis {
     /// Starts one that keeps its data in `folder`; with a `master` it is a replica, and has all that its master has when
     /// this returns.
-    pub(super) async fn start(program: &Path, folder: PathBuf, master: Option<SocketAddr>) -> io::Result<Self> {
+    pub(crate) async fn start(program: &Path, folder: PathBuf, master: Option<SocketAddr>) -> io::Result<Self> {
         fs::create_dir_all(&folder)?;
         let [address] = free_addresses()?;
         let process = launch(program, &folder, address, master)?;
@@ -36,33 +36,33 @@ impl Redis {
     }
 
     /// Where it listens.
-    pub(super) fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
     /// Ends it at once.
-    pub(super) fn kill(&mut self) -> io::Result<()> {
+    pub(crate) fn kill(&mut self) -> io::Result<()> {
         self.process.kill()
     }
 
     /// Starts it again where it was, on what it had.
-    pub(super) fn start_again(&mut self) -> io::Result<()> {
+    pub(crate) fn start_again(&mut self) -> io::Result<()> {
         self.process = launch(&self.program, &self.folder, self.address, self.master)?;
         Ok(())
     }
 
     /// Stops it without ending it: connections stay, and nothing answers.
-    pub(super) fn pause(&self) -> io::Result<()> {
+    pub(crate) fn pause(&self) -> io::Result<()> {
         self.process.signal("STOP")
     }
 
     /// Lets it go on.
-    pub(super) fn go_on(&self) -> io::Result<()> {
+    pub(crate) fn go_on(&self) -> io::Result<()> {
         self.process.signal("CONT")
     }
 
     /// Makes a master of a replica.
-    pub(super) async fn promote(&mut self) -> io::Result<()> {
+    pub(crate) async fn promote(&mut self) -> io::Result<()> {
         self.master = None;
         self.process.answers(self.address, "REPLICAOF NO ONE\r\n", "+OK", READY_TIME_MAX).await.map(drop)
     }
