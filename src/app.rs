@@ -74,17 +74,28 @@ impl Roles {
         self.bidder || self.segments
     }
 
-    /// What other processes must have alike, and `config` leaves to chance.
-    fn unshared(self, config: &Config) -> Option<&'static str> {
-        let shared = !self.demonstration && (config.kafka.is_some() || config.redis.is_some());
-        let ids = shared && self.has_profiles() && config.secrets.id_key.is_none();
-        let tokens = shared && self.bidder && config.secrets.token_keys.is_empty();
-        match (ids, tokens) {
-            (false, false) => None,
-            (true, false) => Some("secrets.id_key"),
-            (false, true) => Some("secrets.token_keys"),
-            (true, true) => Some("secrets.id_key and secrets.token_keys"),
+    /// What a process of its own must have alike with the others and `config` leaves open: files are one process's
+    /// alone, and so is a secret that is generated.
+    ///
+    /// # Errors
+    /// Says which settings.
+    pub(crate) fn check(self, config: &Config) -> Result<(), String> {
+        let settings = [
+            ("kafka.brokers", config.kafka.is_none()),
+            ("profiles.redis", self.has_profiles() && config.redis.is_none()),
+            ("secrets.id_key", self.has_profiles() && config.secrets.id_key.is_none()),
+            ("secrets.token_keys", self.bidder && config.secrets.token_keys.is_empty()),
+        ];
+        let open: Vec<&str> =
+            settings.into_iter().filter_map(|(setting, is_open)| is_open.then_some(setting)).collect();
+        if self.demonstration || open.is_empty() {
+            return Ok(());
         }
+        let settings = open.join(", ");
+        Err(format!(
+            "`vernier {}` works with other processes: set {settings}, alike for all of them (`vernier up` needs none)",
+            self.name
+        ))
     }
 }
 
@@ -118,9 +129,6 @@ pub(crate) fn clock() -> Micros {
 /// Why it could not start, or had to end.
 pub(crate) fn run(mut config: Config, roles: Roles) -> Result<(), String> {
     let said = |problem: &dyn std::fmt::Display| problem.to_string();
-    if let Some(settings) = roles.unshared(&config) {
-        return Err(format!("{settings} must be set, alike for all processes: what is generated is this one's alone"));
-    }
     std::fs::create_dir_all(&config.data_dir).map_err(|problem| format!("{}: {problem}", config.data_dir.display()))?;
     let secrets = secrets::in_force(&config.secrets, &config.data_dir)?;
     let log = open_log(&config, roles).map_err(|problem| said(&problem))?;

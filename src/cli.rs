@@ -200,8 +200,9 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
 fn role(file: &ConfigFile, roles: Roles) -> ExitCode {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
-    match config::load(file.config.as_deref()) {
-        Err(problems) => refuse(&problems.join("\n")),
+    let config = config::load(file.config.as_deref()).map_err(|problems| problems.join("\n"));
+    match config.and_then(|config| roles.check(&config).map(|()| config)) {
+        Err(problems) => refuse(&problems),
         Ok(config) => match app::run(config, roles) {
             Ok(()) => ExitCode::SUCCESS,
             Err(problem) => {

@@ -88,19 +88,6 @@ fn what_it_prints_works_as_it_is_printed() {
 }
 
 #[test]
-fn a_role_alone_tells_its_figures() {
-    for (role, expected) in
-        [("ledger", "vernier_ledger_records_total{stream=\"notices\"} 0"), ("segments", "vernier_segments_records 0")]
-    {
-        let started = Started::new("", role, "admin on http://");
-        let metrics = request(started.address("admin on "), "GET /metrics", b"");
-        assert!(metrics.contains(expected) && metrics.ends_with("# EOF\n"), "{role}: {metrics}");
-        let prefix = format!("vernier_{role}_");
-        assert!(names(&metrics).iter().all(|name| name.starts_with(&prefix)), "{metrics}");
-    }
-}
-
-#[test]
 fn every_figure_is_told_and_documented() {
     let vernier = Vernier::up();
     let metrics = |vernier: &Vernier| String::from_utf8(vernier.get_admin("/metrics").body).expect("text");

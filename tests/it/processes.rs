@@ -15,6 +15,8 @@ use tempfile::TempDir;
 use super::process::{bid_request, servers, until, write};
 use super::started::{Started, request};
 
+mod access;
+
 /// What all processes of an installation have alike.
 struct Installation {
     prefix: String,
@@ -36,6 +38,12 @@ impl Installation {
             ("VERNIER_SECRETS_TOKEN_KEYS", format!("1:{unique:032x}")),
         ];
         Self { prefix, environment, scratch: tempfile::tempdir().expect("a directory") }
+    }
+
+    /// Changes what all have alike, or adds to it.
+    fn set(&mut self, name: &'static str, value: &str) {
+        self.environment.retain(|(other, _)| *other != name);
+        self.environment.push((name, value.to_owned()));
     }
 
     fn start(&self, role: &str) -> Started {
@@ -287,15 +295,40 @@ fn a_bidder_that_can_acknowledge_nothing_any_more_ends() {
 }
 
 #[test]
+fn a_role_alone_tells_its_figures() {
+    let installation = Installation::new();
+    for (role, expected) in [
+        ("ledger", "vernier_ledger_records_total{stream=\"notices\"} 0"),
+        ("segments", "vernier_segments_imported_total 0"),
+    ] {
+        let started = installation.start(role);
+        let metrics = request(started.address("admin on "), "GET /metrics", b"");
+        assert!(metrics.contains(expected) && metrics.ends_with("# EOF\n"), "{role}: {metrics}");
+        let prefix = format!("vernier_{role}_");
+        let named = |line: &str| line.split([' ', '{']).nth(2).is_some_and(|name| name.starts_with(&prefix));
+        assert!(metrics.lines().filter(|line| line.starts_with("# TYPE")).all(named), "{metrics}");
+    }
+}
+
+#[test]
 fn what_processes_must_have_alike_is_asked_for() {
     let mut installation = Installation::new();
     installation.environment.retain(|(name, _)| !name.contains("SECRETS"));
-    let check = |role: &str, expected: &str| {
+    let check = |installation: &Installation, role: &str, expected: &str| {
         let output = installation.run(&[role]);
-        assert_eq!(output.status.code(), Some(1));
+        assert_eq!(output.status.code(), Some(2));
         let said = String::from_utf8(output.stderr).expect("text");
         assert!(said.contains(expected), "{said}");
     };
-    check("bidder", "secrets.id_key and secrets.token_keys must be set, alike for all processes");
-    check("segments", "secrets.id_key must be set");
+    check(&installation, "bidder", "set secrets.id_key, secrets.token_keys, alike for all");
+    check(&installation, "segments", "set secrets.id_key, alike for all");
+    installation.environment.clear();
+    check(
+        &installation,
+        "bidder",
+        "set kafka.brokers, profiles.redis, secrets.id_key, secrets.token_keys, alike for all",
+    );
+    check(&installation, "segments", "set kafka.brokers, profiles.redis, secrets.id_key, alike for all");
+    check(&installation, "ledger", "set kafka.brokers, alike for all");
+    check(&installation, "control", "set kafka.brokers, alike for all");
 }

@@ -1,7 +1,7 @@
 //! What every client of Kafka has in common: how it connects, and what becomes of what it says.
 
 use std::path::PathBuf;
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rdkafka::ClientConfig;
@@ -129,9 +129,26 @@ pub(super) fn is_fenced(code: RDKafkaErrorCode) -> bool {
 
 /// Hands on what a client says, connection failures now and then only: a broker that is away is tried every second.
 #[derive(Debug, Default)]
-pub(super) struct Said(Mutex<Option<Instant>>);
+pub(super) struct Said(Mutex<Heard>);
+
+#[derive(Debug, Default)]
+struct Heard {
+    /// When something was handed on.
+    told: Option<Instant>,
+    /// Why a connection failed first.
+    failure: Option<String>,
+}
 
 impl Said {
+    /// Why a connection failed first: what comes of trying again says less.
+    pub(super) fn failure(&self) -> Option<String> {
+        self.heard().failure.clone()
+    }
+
+    fn heard(&self) -> MutexGuard<'_, Heard> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(super) fn log(&self, level: RDKafkaLogLevel, facility: &str, said: &str) {
         use RDKafkaLogLevel::{Alert, Critical, Emerg, Error, Warning};
         match level {
@@ -141,6 +158,10 @@ impl Said {
     }
 
     pub(super) fn error(&self, error: &KafkaError, reason: &str) {
+        // What is said last, once each of them has been tried.
+        if !matches!(error, KafkaError::Global(RDKafkaErrorCode::AllBrokersDown)) {
+            self.heard().failure.get_or_insert_with(|| reason.to_owned());
+        }
         // The end of a partition is where a reader of it usually is.
         if !matches!(error, KafkaError::Global(RDKafkaErrorCode::PartitionEOF)) && self.is_due() {
             tracing::warn!(%error, "Kafka: {reason}");
@@ -149,10 +170,10 @@ impl Said {
 
     fn is_due(&self) -> bool {
         let now = Instant::now();
-        let mut last = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let due = last.is_none_or(|last| now - last >= KAFKA_SAID_INTERVAL);
+        let told = &mut self.heard().told;
+        let due = told.is_none_or(|told| now - told >= KAFKA_SAID_INTERVAL);
         if due {
-            *last = Some(now);
+            *told = Some(now);
         }
         due
     }

@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
-use super::client::{ANSWER, Said};
+use super::client::{self, ANSWER, Said};
 use super::{KafkaOptions, MESSAGE_BYTES_MAX, partitioner};
 use crate::error::OpenError;
 use crate::stream::{Class, Partition, Stream};
@@ -15,6 +16,9 @@ use crate::wait::block_on;
 
 /// The pause before it is looked again whether a topic is there.
 const LED_PAUSE: Duration = Duration::from_millis(50);
+
+/// How much of what the client says is read in search of why nobody answers.
+const SAID_MAX: usize = 100;
 
 /// How a topic is made.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,14 +45,17 @@ impl Topics {
     /// Makes what is missing and looks at all of it; blocks until then.
     pub(super) fn open(config: &ClientConfig, options: &KafkaOptions) -> Result<Self, OpenError> {
         let admin: AdminClient<Said> =
-            config.create_with_context(Said::default()).map_err(|problem| super::client::refused(&problem))?;
+            config.create_with_context(Said::default()).map_err(|problem| client::refused(&problem))?;
+        let reader: BaseConsumer<Said> = client::reader(options)
+            .create_with_context(Said::default())
+            .map_err(|problem| client::refused(&problem))?;
         let names: Vec<String> = Stream::ALL.iter().map(|stream| format!("{}{stream}", options.prefix)).collect();
-        let there = partitions(&admin, options)?;
+        let there = partitions(&reader, options)?;
         let missing = Stream::ALL.into_iter().filter(|stream| !there.contains_key(&names[*stream as usize]));
         make(&admin, options, &names, &missing.collect::<Vec<_>>())?;
         let deadline = Instant::now() + ANSWER;
         let topics = loop {
-            let there = partitions(&admin, options)?;
+            let there = partitions(&reader, options)?;
             let found: Option<Vec<_>> =
                 names.iter().map(|name| there.get(name).map(|count| (name.clone(), *count))).collect();
             match found {
@@ -85,7 +92,7 @@ impl Topics {
         let money: Vec<Stream> = Stream::ALL.into_iter().filter(|stream| stream.class() == Class::Money).collect();
         let resources: Vec<_> = money.iter().map(|stream| ResourceSpecifier::Topic(self.name(*stream))).collect();
         let options = AdminOptions::new().request_timeout(Some(ANSWER));
-        let said = block_on(admin.describe_configs(&resources, &options)).map_err(|p| super::client::refused(&p))?;
+        let said = block_on(admin.describe_configs(&resources, &options)).map_err(|p| client::refused(&p))?;
         let mut all = Vec::new();
         for (stream, config) in money.into_iter().zip(said) {
             let name = self.name(stream);
@@ -133,11 +140,15 @@ fn unled(names: &[String], led: &BTreeMap<String, u32>) -> String {
 }
 
 /// Every topic whose partitions are all led by a server, and how many these are.
-fn partitions(admin: &AdminClient<Said>, options: &KafkaOptions) -> Result<BTreeMap<String, u32>, OpenError> {
+fn partitions(reader: &BaseConsumer<Said>, options: &KafkaOptions) -> Result<BTreeMap<String, u32>, OpenError> {
     let away = |problem: KafkaError| {
-        OpenError::Kafka(format!("none of {} answers within {ANSWER:?}: {problem}", options.brokers.join(", ")))
+        let brokers = options.brokers.join(", ");
+        // Such as a wrong password: the problem itself is only that no answer came.
+        (0..SAID_MAX).for_each(|_| drop(reader.poll(Duration::ZERO)));
+        let cause = reader.context().failure().unwrap_or_else(|| problem.to_string());
+        OpenError::Kafka(format!("none of {brokers} answers within {ANSWER:?}: {cause}"))
     };
-    let metadata = admin.inner().fetch_metadata(None, ANSWER).map_err(away)?;
+    let metadata = reader.fetch_metadata(None, ANSWER).map_err(away)?;
     let led = |topic: &&rdkafka::metadata::MetadataTopic| {
         topic.error().is_none() && topic.partitions().iter().all(|partition| partition.leader() >= 0)
     };
@@ -169,7 +180,7 @@ fn make(
         return Ok(());
     }
     let options = AdminOptions::new().request_timeout(Some(ANSWER)).operation_timeout(Some(ANSWER));
-    let made = block_on(admin.create_topics(&new, &options)).map_err(|problem| super::client::refused(&problem))?;
+    let made = block_on(admin.create_topics(&new, &options)).map_err(|problem| client::refused(&problem))?;
     for answer in made {
         match answer {
             // Another process was faster.

@@ -1,0 +1,72 @@
+//! A Kafka that asks who its clients are.
+
+use load_tests::servers::kafka::{Access, Kafka};
+use tokio::runtime::{Builder, Runtime};
+
+use super::{Installation, bid, call, until_ready, until_told};
+use crate::process::server_part;
+
+/// Another listener for the broker's talk with itself, and for clients this one.
+const LISTENERS: &str = "
+listeners=@PROTOCOL@://127.0.0.1:@KAFKA@,PLAINTEXT://127.0.0.1:@INSIDE@,CONTROLLER://127.0.0.1:@CONTROLLER@
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,@PROTOCOL@:@PROTOCOL@
+advertised.listeners=@PROTOCOL@://127.0.0.1:@ADVERTISED@,PLAINTEXT://127.0.0.1:@INSIDE@
+";
+
+/// A Kafka that knows users, and processes that use it as one of them.
+struct Guarded {
+    installation: Installation,
+    _kafka: Kafka,
+    /// That of the proxy before it.
+    _runtime: Runtime,
+}
+
+impl Guarded {
+    fn start(protocol: &str, properties: &str, users: &[&str], settings: &[(&'static str, &str)]) -> Self {
+        let mut installation = Installation::new();
+        let properties = format!("{}{properties}\n", LISTENERS.replace("@PROTOCOL@", protocol));
+        let access = Access { properties, users: users.iter().map(|user| (*user).to_owned()).collect() };
+        let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("threads");
+        let libraries = server_part("KAFKA_LIBS", concat!(env!("CARGO_MANIFEST_DIR"), "/target/services/kafka/libs"));
+        let folder = installation.scratch.path().join("kafka");
+        let kafka = runtime.block_on(Kafka::start(&libraries, folder, &access)).expect("a broker");
+        installation.set("VERNIER_KAFKA_BROKERS", &kafka.address().to_string());
+        settings.iter().for_each(|(setting, value)| installation.set(setting, value));
+        Self { installation, _kafka: kafka, _runtime: runtime }
+    }
+
+    /// Campaigns, leases, a bid and its charge all go through the streams.
+    fn check_used(&self) {
+        let Self { installation, .. } = self;
+        let [control, segments, ledger, bidder] =
+            ["control", "segments", "ledger", "bidder"].map(|role| installation.start(role));
+        installation.publish(&control);
+        until_ready(&bidder);
+        let users: Vec<String> = (0..20).map(|number| format!("visitor-{number}")).collect();
+        installation.import(&segments, &users);
+        let made = bid(&bidder, &users, 9.0);
+        assert!(call(&bidder, &made, "burl", "2"));
+        until_told(&ledger, "vernier_ledger_spent_total{currency=\"USD\"} 0.002");
+        assert_eq!(installation.events("outcomes").len(), 1);
+    }
+
+    /// With this setting it says why it does not start.
+    fn check_refused(&mut self, setting: &'static str, value: &str, because: &str) {
+        self.installation.set(setting, value);
+        let output = self.installation.run(&["control"]);
+        let said = String::from_utf8(output.stderr).expect("text");
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.contains(because), "{said}");
+    }
+}
+
+#[test]
+fn kafka_is_used_as_a_user_of_its_own() {
+    let module = "org.apache.kafka.common.security.plain.PlainLoginModule required user_vernier=\"secret\";";
+    let properties =
+        format!("sasl.enabled.mechanisms=PLAIN\nlistener.name.sasl_plaintext.plain.sasl.jaas.config={module}");
+    let user = [("VERNIER_KAFKA_USERNAME", "vernier"), ("VERNIER_KAFKA_PASSWORD", "secret")];
+    let mut guarded = Guarded::start("SASL_PLAINTEXT", &properties, &[], &user);
+    guarded.check_used();
+    guarded.check_refused("VERNIER_KAFKA_PASSWORD", "wrong", "SASL authentication error");
+}
