@@ -49,6 +49,13 @@ enum Over {
     Closed,
 }
 
+impl Over {
+    /// The thread went without a word.
+    fn vanished() -> Self {
+        Self::Kafka("its thread ended".into())
+    }
+}
+
 impl From<Over> for ReadError {
     fn from(over: Over) -> Self {
         match over {
@@ -106,32 +113,33 @@ impl KafkaTail {
         if let Some(over) = &self.over {
             return Err(over.clone().into());
         }
-        let chunk = self.chunks.recv().await;
-        self.take(chunk.unwrap_or_else(|| Err(Over::Kafka("its thread ended".into()))))
-    }
-
-    pub(crate) fn try_next(&mut self) -> Result<Vec<Record>, ReadError> {
-        match self.chunks.try_recv() {
-            Ok(chunk) => self.take(chunk),
-            Err(TryRecvError::Empty) => Ok(Vec::new()),
-            Err(TryRecvError::Disconnected) => match &self.over {
-                None | Some(Over::Closed) => Ok(Vec::new()),
-                Some(over) => Err(over.clone().into()),
-            },
-        }
-    }
-
-    fn take(&mut self, chunk: Result<Chunk, Over>) -> Result<Vec<Record>, ReadError> {
-        match chunk {
-            Ok(Chunk { records, offsets }) => {
-                self.offsets = offsets;
-                Ok(records)
-            }
+        match self.chunks.recv().await.unwrap_or_else(|| Err(Over::vanished())) {
+            Ok(chunk) => Ok(self.read(chunk)),
             Err(over) => {
                 self.over = Some(over.clone());
                 Err(over.into())
             }
         }
+    }
+
+    pub(crate) fn try_next(&mut self) -> Result<Vec<Record>, ReadError> {
+        if self.over.is_none() {
+            match self.chunks.try_recv() {
+                Ok(Ok(chunk)) => return Ok(self.read(chunk)),
+                Ok(Err(over)) => self.over = Some(over),
+                Err(TryRecvError::Empty) => {}
+                Err(TryRecvError::Disconnected) => self.over = Some(Over::vanished()),
+            }
+        }
+        match &self.over {
+            None | Some(Over::Closed) => Ok(Vec::new()),
+            Some(over) => Err(over.clone().into()),
+        }
+    }
+
+    fn read(&mut self, Chunk { records, offsets }: Chunk) -> Vec<Record> {
+        self.offsets = offsets;
+        records
     }
 }
 
