@@ -2,7 +2,7 @@
 CARGO ?= cargo
 CARGO_DENY_VERSION = 0.20.2
 
-.PHONY: run check test fmt clippy doc deny bench properties fuzz kill9 faults
+.PHONY: run check test fmt clippy doc deny bench properties fuzz kill9 faults kafka-tls
 
 run:
 	$(CARGO) run --release
@@ -40,6 +40,10 @@ bench:
 # The property tests with ten times as many cases.
 properties:
 	VERNIER_PROPERTY_CASES=1000000 $(CARGO) test --release -p decision --test it properties -- --nocapture
+
+# The program with TLS and SCRAM towards Kafka, against brokers that ask for them. Needs OpenSSL with its headers.
+kafka-tls:
+	deploy/local/services with $(CARGO) test --release --features kafka-tls --test it -- processes::access
 
 # Every fuzz target for SECONDS each.
 SECONDS ?= 60

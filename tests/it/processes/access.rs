@@ -1,10 +1,13 @@
-//! A Kafka that asks who its clients are.
+//! A Kafka that asks who its clients are, and lets them do what they may.
 
 use load_tests::servers::kafka::{Access, Kafka};
 use tokio::runtime::{Builder, Runtime};
 
 use super::{Installation, bid, call, until_ready, until_told};
 use crate::process::server_part;
+
+#[cfg(feature = "kafka-tls")]
+mod encrypted;
 
 /// Another listener for the broker's talk with itself, and for clients this one.
 const LISTENERS: &str = "
@@ -16,9 +19,9 @@ advertised.listeners=@PROTOCOL@://127.0.0.1:@ADVERTISED@,PLAINTEXT://127.0.0.1:@
 /// A Kafka that knows users, and processes that use it as one of them.
 struct Guarded {
     installation: Installation,
-    _kafka: Kafka,
+    kafka: Kafka,
     /// That of the proxy before it.
-    _runtime: Runtime,
+    runtime: Runtime,
 }
 
 impl Guarded {
@@ -32,7 +35,18 @@ impl Guarded {
         let kafka = runtime.block_on(Kafka::start(&libraries, folder, &access)).expect("a broker");
         installation.set("VERNIER_KAFKA_BROKERS", &kafka.address().to_string());
         settings.iter().for_each(|(setting, value)| installation.set(setting, value));
-        Self { installation, _kafka: kafka, _runtime: runtime }
+        Self { installation, kafka, runtime }
+    }
+
+    /// Lets the user `vernier` do this with what is named by the prefix of the installation.
+    fn allow(&self, rights: &[&str], of: &str) {
+        let server = self.kafka.inside().to_string();
+        let allow = ["--bootstrap-server", &server, "--add", "--allow-principal", "User:vernier"];
+        let named = ["--resource-pattern-type", "prefixed", of, &self.installation.prefix];
+        let rights = rights.iter().flat_map(|right| ["--operation", right]);
+        let arguments: Vec<&str> = allow.into_iter().chain(named).chain(rights).collect();
+        let told = self.kafka.tool("org.apache.kafka.tools.AclCommand", &arguments);
+        self.runtime.block_on(told).expect("the broker is told");
     }
 
     /// Campaigns, leases, a bid and its charge all go through the streams.
@@ -60,13 +74,27 @@ impl Guarded {
     }
 }
 
+/// What the page for operators says that a user may do.
+const TOPIC_RIGHTS: &[&str] = &["Create", "Describe", "DescribeConfigs", "Read", "Write"];
+const TRANSACTION_RIGHTS: &[&str] = &["Describe", "Write"];
+const GROUP_RIGHTS: &[&str] = &["Describe"];
+
 #[test]
 fn kafka_is_used_as_a_user_of_its_own() {
     let module = "org.apache.kafka.common.security.plain.PlainLoginModule required user_vernier=\"secret\";";
-    let properties =
-        format!("sasl.enabled.mechanisms=PLAIN\nlistener.name.sasl_plaintext.plain.sasl.jaas.config={module}");
+    let properties = format!(
+        "sasl.enabled.mechanisms=PLAIN
+        listener.name.sasl_plaintext.plain.sasl.jaas.config={module}
+        authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
+        super.users=User:ANONYMOUS"
+    );
     let user = [("VERNIER_KAFKA_USERNAME", "vernier"), ("VERNIER_KAFKA_PASSWORD", "secret")];
     let mut guarded = Guarded::start("SASL_PLAINTEXT", &properties, &[], &user);
+    guarded.check_refused("VERNIER_KAFKA_PASSWORD", "secret", "TopicAuthorizationFailed");
+    guarded.allow(TOPIC_RIGHTS, "--topic");
+    guarded.check_refused("VERNIER_KAFKA_PASSWORD", "secret", "Transactional Id authorization failed");
+    guarded.allow(TRANSACTION_RIGHTS, "--transactional-id");
+    guarded.allow(GROUP_RIGHTS, "--group");
     guarded.check_used();
     guarded.check_refused("VERNIER_KAFKA_PASSWORD", "wrong", "SASL authentication error");
 }
