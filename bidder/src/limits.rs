@@ -84,9 +84,9 @@ pub const RESERVATION_SHARDS: usize = 64;
 const _: () = assert!(RESERVATION_SHARDS <= 256, "an impression's first byte picks its shard");
 
 /// Seconds before a lease's end at which the next one is asked for.
-pub const LEASE_RENEW_S: i64 = 5;
+pub const LEASE_RENEW_S: i64 = 10;
 /// Of a short lease, this part of its length is the most instead.
-pub const LEASE_RENEW_SHARE: i64 = 4;
+pub const LEASE_RENEW_SHARE: i64 = 3;
 /// Seconds after which an unanswered ask is repeated.
 pub const LEASE_ASK_AGAIN_S: i64 = 5;
 /// Seconds after a refusal until the next ask.
@@ -103,7 +103,9 @@ pub const LEASE_IMPRESSIONS_MIN: i64 = 64;
 /// The most to ask for at once is the daily budget divided by this: what a dead node can keep from others.
 pub const LEASE_SHARE_OF_DAY: i64 = 100;
 
-/// Records of telemetry that wait for the producer thread.
+/// How long records of telemetry are gathered before the producer thread takes them.
+pub const EVENTS_INTERVAL: Duration = Duration::from_millis(10);
+/// Records of telemetry that wait for it.
 pub const EVENTS_QUEUED_MAX: usize = 65_536;
 /// From this length of the queue on, a growing share of people is left out.
 pub const EVENTS_THINNED_FROM: usize = EVENTS_QUEUED_MAX / 2;

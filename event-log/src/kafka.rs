@@ -72,8 +72,10 @@ struct Inner {
     singles: Singles,
     spool: Option<Spool>,
     desk: Desk,
-    /// Readers and writers end when it is set.
+    /// Nothing more is taken once it is set; writers end.
     closed: Arc<AtomicBool>,
+    /// What was taken is in Kafka or given up once it is set: readers end when they have it.
+    drained: Arc<AtomicBool>,
 }
 
 impl KafkaLog {
@@ -94,7 +96,15 @@ impl KafkaLog {
             Notices::Broker => None,
         };
         let desk = Desk::open(&options, topics.clone())?;
-        Ok(Self(Arc::new(Inner { options, topics, singles, spool, desk, closed: Arc::default() })))
+        Ok(Self(Arc::new(Inner {
+            options,
+            topics,
+            singles,
+            spool,
+            desk,
+            closed: Arc::default(),
+            drained: Arc::default(),
+        })))
     }
 
     pub(crate) fn append(&self, stream: Stream, key: Vec<u8>, value: Vec<u8>) -> Appending {
@@ -144,7 +154,7 @@ impl KafkaLog {
     }
 
     pub(crate) fn read_from(&self, stream: Stream, from: &Offsets) -> KafkaTail {
-        KafkaTail::open(&self.0.options, self.0.topics.clone(), stream, from, self.0.closed.clone())
+        KafkaTail::open(&self.0.options, self.0.topics.clone(), stream, from, self.0.drained.clone())
     }
 
     pub(crate) fn health(&self) -> Result<(), Failure> {
@@ -170,6 +180,7 @@ impl Inner {
             spool.close();
         }
         self.singles.close();
+        self.drained.store(true, Ordering::Relaxed);
     }
 }
 

@@ -36,8 +36,14 @@ pub const TAKE_UP_PAUSE: Duration = Duration::from_secs(1);
 /// How long a ledger that ends waits to be told how far the streams reach.
 pub const LAST_LOOK_MAX: Duration = Duration::from_secs(5);
 
+/// How long a ledger that ends goes on reading what the streams hold. The rest is read after the next start.
+pub const DRAIN_TIME_MAX: Duration = Duration::from_secs(8);
+
 /// How many seconds the books may be behind the streams and still count as caught up: an operator wants to hear of more.
 pub const CAUGHT_UP_S: i64 = 5;
+
+/// Records of a stream after which no more are taken into the same turn.
+pub const REST_RECORDS: usize = 16_384;
 
 /// Seconds between looks at whether time alone changes anything.
 pub const TICK_S: u64 = 1;
@@ -46,6 +52,8 @@ pub const TICK_S: u64 = 1;
 const _: () = assert!(LEASE_S < BILLING_WINDOW_S);
 // Forgetting by groups must not forget much later than by impression.
 const _: () = assert!(MEMORY_GROUP_S <= MEMORY_MARGIN_S);
+// What is told of the ends is read.
+const _: () = assert!(LAST_LOOK_MAX.as_secs() < DRAIN_TIME_MAX.as_secs());
 // How far the streams reach is asked for every tick.
 const _: () = assert!((TICK_S as i64) < CAUGHT_UP_S);
 // A tick more or less does not matter to a lease.

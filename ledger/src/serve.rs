@@ -1,5 +1,6 @@
 //! The service: journals inputs, folds them, publishes what follows.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use decision::ids::ShardId;
@@ -7,11 +8,12 @@ use decision::time::Micros;
 use event_log::{AppendError, EventLog, Offset, Offsets, OpenError, ReadError, Record, Stream, Writer};
 use proto::record::RecordError;
 use proto::wire::{JournalEntry, Source, Tick, journal_entry::Input};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout, timeout_at};
 use tracing::{info, warn};
 
 use crate::books::LedgerHandle;
 use crate::ledger::{Effects, JournalError, LedgerPolicy};
-use crate::limits::{LAST_LOOK_MAX, TAKE_UP_PAUSE, TICK_S};
+use crate::limits::{DRAIN_TIME_MAX, LAST_LOOK_MAX, TAKE_UP_PAUSE, TICK_S};
 use inputs::Inputs;
 
 mod figures;
@@ -97,9 +99,21 @@ pub async fn serve(
     handle: LedgerHandle,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
-    let mut shutdown = std::pin::pin!(shutdown);
+    let mut shutdown = pin!(shutdown);
     let begin = || Service::begin(&log, policy, &clock, &handle);
-    let (mut service, mut inputs) = begin().await?;
+    let mut beginning = pin!(begin());
+    // What is begun and dropped is found in the streams after the next start.
+    let (mut service, mut inputs) = tokio::select! {
+        biased;
+        begun = &mut beginning => begun?,
+        () = &mut shutdown => match timeout(DRAIN_TIME_MAX, beginning).await {
+            Ok(begun) => {
+                let (service, mut inputs) = begun?;
+                return service.end(&mut inputs).await;
+            }
+            Err(_) => return Ok(()),
+        },
+    };
     while let Err(problem) = service.run(&mut inputs, shutdown.as_mut()).await {
         let mut problem = problem;
         (service, inputs) = loop {
@@ -108,10 +122,9 @@ pub async fn serve(
             }
             warn!(%problem, "the books are taken up anew");
             let again = async {
-                tokio::time::sleep(TAKE_UP_PAUSE).await;
+                sleep(TAKE_UP_PAUSE).await;
                 begin().await
             };
-            // What is begun and dropped is found in the streams after the next start.
             let again = tokio::select! {
                 again = again => again,
                 () = &mut shutdown => return Ok(()),
@@ -122,13 +135,15 @@ pub async fn serve(
             }
         };
     }
-    match service.drain(&mut inputs).await {
-        Err(problem) if problem.may_pass() => {
-            warn!(%problem, "what is left is taken in after the next start");
-            Ok(())
-        }
-        drained => drained,
-    }
+    service.end(&mut inputs).await
+}
+
+/// Where the streams ended, at some moment.
+type Seen = (Micros, Result<[Offsets; 3], ReadError>);
+
+/// Looks where the streams end. What they held at `at` is before that.
+async fn look(log: &EventLog, at: Micros) -> Seen {
+    (at, inputs::ends(log).await)
 }
 
 struct Service<'s, C> {
@@ -171,45 +186,69 @@ impl<'s, C: Fn() -> Micros> Service<'s, C> {
         inputs: &mut Inputs,
         mut shutdown: std::pin::Pin<&mut impl Future<Output = ()>>,
     ) -> Result<(), ServeError> {
-        let mut looks = tokio::time::interval(Duration::from_secs(TICK_S));
-        looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut looks = interval(Duration::from_secs(TICK_S));
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        // An answer may take long, where Kafka is slow or a transaction is under way: what comes is taken in meanwhile.
+        let (log, clock) = (self.log, self.clock);
+        let mut looking = pin!(look(log, clock()));
+        let mut is_looking = true;
         loop {
             let records = tokio::select! {
-                records = inputs.next() => records?,
-                _ = looks.tick() => {
-                    tokio::select! {
-                        () = self.look(inputs) => {}
-                        () = &mut shutdown => return Ok(()),
-                    }
+                // There may always be something to take in, and it may take long.
+                biased;
+                () = &mut shutdown => return Ok(()),
+                seen = &mut looking, if is_looking => {
+                    is_looking = false;
+                    self.aim(seen, inputs);
                     Vec::new()
                 }
-                () = &mut shutdown => return Ok(()),
+                _ = looks.tick(), if !is_looking && self.goal.is_none() => {
+                    looking.set(look(log, clock()));
+                    is_looking = true;
+                    Vec::new()
+                }
+                records = inputs.next() => records?,
             };
             self.take_in(records, inputs).await?;
         }
     }
 
-    /// Takes in what is there now.
+    /// Takes in what is there now, unless the servers of the streams are away.
+    async fn end(self, inputs: &mut Inputs) -> Result<(), ServeError> {
+        match self.drain(inputs).await {
+            Err(problem) if problem.may_pass() => {
+                warn!(%problem, "what is left is taken in after the next start");
+                Ok(())
+            }
+            drained => drained,
+        }
+    }
+
+    /// Takes in what is there now, for a while: what is left is taken in after the next start.
     async fn drain(mut self, inputs: &mut Inputs) -> Result<(), ServeError> {
+        let deadline = Instant::now() + DRAIN_TIME_MAX;
         self.goal = None;
-        // Where the ends are not told, what is there is taken in after the next start.
-        if tokio::time::timeout(LAST_LOOK_MAX, self.look(inputs)).await.is_err() {
-            warn!("nobody says how far the streams reach: what is left is taken in after the next start");
+        match timeout(LAST_LOOK_MAX, look(self.log, (self.clock)())).await {
+            Ok(seen) => self.aim(seen, inputs),
+            Err(_) => warn!("nobody says how far the streams reach: what is left is taken in after the next start"),
         }
         while self.goal.is_some() {
-            let records = if self.is_at_goal(inputs) { Vec::new() } else { inputs.next().await? };
+            let records = if self.is_at_goal(inputs) {
+                Vec::new()
+            } else if let Ok(records) = timeout_at(deadline, inputs.next()).await {
+                records?
+            } else {
+                warn!("the streams are not read to their ends: what is left is taken in after the next start");
+                return Ok(());
+            };
             self.take_in(records, inputs).await?;
         }
         Ok(())
     }
 
-    /// Looks where the streams end, unless it is on its way to where they ended before.
-    async fn look(&mut self, inputs: &mut Inputs) {
-        if self.goal.is_some() {
-            return;
-        }
-        let at = (self.clock)();
-        match inputs::ends(self.log).await {
+    /// Reads on to where the streams ended.
+    fn aim(&mut self, (at, ends): Seen, inputs: &mut Inputs) {
+        match ends {
             Ok(ends) => {
                 inputs.aim(&ends);
                 self.handle.set_ends(&ends);

@@ -40,12 +40,16 @@ pub const REDIS_IN_FLIGHT_MAX: usize = 256;
 pub const REDIS_FAILURES_MAX: u32 = 16;
 /// How often it is then asked whether it is there again.
 pub const REDIS_MEND_INTERVAL: Duration = Duration::from_millis(200);
+/// While Redis cannot be used, it is told why no more often than this.
+pub const REDIS_SAID_INTERVAL: Duration = Duration::from_secs(10);
 /// Parts of the keys of a cluster that are given up apart from one another.
 pub const REDIS_REGIONS: usize = 16;
 /// Times that a change is made again because another writer was faster.
 pub const REDIS_SWAPS_MAX: usize = 256;
 /// Events that wait to be counted, by id; further ones are lost, and counted as such.
 pub const REDIS_COUNTS_QUEUED_MAX: usize = 65_536;
+/// How long events are gathered before they are counted: a fraction of the time after which a person comes again.
+pub const REDIS_COUNT_INTERVAL: Duration = Duration::from_millis(10);
 /// Events that are counted together.
 pub const REDIS_COUNT_BATCH_MAX: usize = 512;
 /// Seconds for which a person who is in no segment is remembered at least.

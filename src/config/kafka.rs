@@ -73,6 +73,9 @@ fn sasl(r: &mut Reader) -> Option<Sasl> {
         let said = "this program was built without it: cargo build --release --features kafka-tls";
         r.refuse("kafka.mechanism", said);
     }
+    if mechanism != "PLAIN" && !r.is_given("kafka.username") {
+        r.refuse("kafka.mechanism", "is for a user: kafka.username and kafka.password are missing");
+    }
     if r.is_given("kafka.username") != r.is_given("kafka.password") {
         r.refuse_together(&["kafka.username", "kafka.password"], "kafka.username and kafka.password belong together");
     }

@@ -21,5 +21,13 @@ pub(super) fn redis(r: &mut Reader) -> Option<RedisOptions> {
         }),
         lookup_timeout: Duration::from_millis(r.get("profiles.lookup_timeout_ms", 10, number(1, 1_000))),
     };
+    if options.cluster && options.urls.is_empty() {
+        r.refuse("profiles.redis_cluster", "is for Redis: profiles.redis is missing");
+    }
+    // Some of the clients would leave the encryption out, and not say so.
+    let encrypted = !options.urls.is_empty() && options.urls.iter().all(|url| url.starts_with("rediss://"));
+    if r.is_given("profiles.redis_authority") && !encrypted {
+        r.refuse("profiles.redis_authority", "is for TLS: every URL of profiles.redis must begin with rediss://");
+    }
     (!options.urls.is_empty()).then_some(options)
 }

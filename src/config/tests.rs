@@ -93,6 +93,24 @@ fn contradictions_of_an_exchange_are_told_at_a_setting_of_theirs() {
 }
 
 #[test]
+fn what_would_be_ignored_is_refused() {
+    let check = |text: &str, expected: &str| check(&format!("{DEMO}{text}"), expected);
+    check(
+        "[profiles]\nredis_cluster = true\nredis_authority = \"Cargo.toml\"\n[kafka]\nmechanism = \"SCRAM-SHA-256\"\n",
+        "vernier.toml:5: profiles.redis_cluster: is for Redis: profiles.redis is missing
+         vernier.toml:6: profiles.redis_authority: is for TLS: every URL of profiles.redis must begin with rediss://
+         vernier.toml:8: kafka.mechanism: this program was built without it: cargo build --release --features kafka-tls
+         vernier.toml:8: kafka.mechanism: is for a user: kafka.username and kafka.password are missing",
+    );
+    let redis =
+        |urls: &str| format!("[profiles]\nredis = [{urls}]\nredis_cluster = true\nredis_authority = \"Cargo.toml\"\n");
+    let problem =
+        "vernier.toml:7: profiles.redis_authority: is for TLS: every URL of profiles.redis must begin with rediss://";
+    check(&redis("\"redis://h:1\", \"rediss://h:2\""), problem);
+    check(&redis("\"rediss://h:1\", \"rediss://h:2\""), "");
+}
+
+#[test]
 fn the_environment_goes_over_the_file() {
     let environment = [("VERNIER_BID_LISTEN".to_owned(), "127.0.0.1:9000".to_owned())];
     let config = parse("demo", DEMO, environment).expect("no problem");

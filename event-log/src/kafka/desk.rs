@@ -8,13 +8,14 @@ use std::time::{Duration, Instant};
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::{Offset as At, TopicPartitionList};
 use tokio::sync::oneshot;
 
 use super::client::{self, ANSWER, Said};
 use super::{KafkaOptions, Topics};
 use crate::error::{OpenError, ReadError};
 use crate::limits::KAFKA_TRANSACTION_TIMEOUT;
-use crate::stream::{Offset, Offsets, Stream};
+use crate::stream::{Offset, Offsets, Partition, Stream};
 
 /// From where to where the partitions of a stream reach.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,11 +85,11 @@ impl Clerk {
     /// are shown, so this waits until all that was written is shown, or taken back.
     fn bounds(&self, stream: Stream) -> Result<Bounds, KafkaError> {
         let deadline = Instant::now() + TRANSACTION_END_MAX;
-        let written = bounds(&self.written, &self.topics, stream)?.ends;
+        let written = ends(&self.written, &self.topics, stream)?;
         loop {
-            let bounds = bounds(&self.committed, &self.topics, stream)?;
-            if bounds.ends.reached(&written) {
-                return Ok(bounds);
+            let ends = ends(&self.committed, &self.topics, stream)?;
+            if ends.reached(&written) {
+                return Ok(Bounds { starts: starts(&self.committed, &self.topics, stream)?, ends });
             }
             if Instant::now() > deadline {
                 return Err(KafkaError::Global(RDKafkaErrorCode::ConcurrentTransactions));
@@ -98,24 +99,46 @@ impl Clerk {
     }
 }
 
-/// From where to where `stream` reaches, as `consumer` may read it. A partition that moves to another server is asked
-/// again for a while.
+/// From where to where `stream` reaches, as `consumer` may read it.
 pub(super) fn bounds(consumer: &BaseConsumer<Said>, topics: &Topics, stream: Stream) -> Result<Bounds, KafkaError> {
+    Ok(Bounds { starts: starts(consumer, topics, stream)?, ends: ends(consumer, topics, stream)? })
+}
+
+/// The oldest records of `stream` that are kept.
+pub(super) fn starts(consumer: &BaseConsumer<Said>, topics: &Topics, stream: Stream) -> Result<Offsets, KafkaError> {
+    ask(consumer, topics, stream, At::Beginning)
+}
+
+/// After the last records of `stream` that `consumer` may read.
+pub(super) fn ends(consumer: &BaseConsumer<Said>, topics: &Topics, stream: Stream) -> Result<Offsets, KafkaError> {
+    ask(consumer, topics, stream, At::End)
+}
+
+/// A place in every partition. One that moves to another server is asked again for a while.
+fn ask(consumer: &BaseConsumer<Said>, topics: &Topics, stream: Stream, at: At) -> Result<Offsets, KafkaError> {
     let deadline = Instant::now() + ANSWER;
     loop {
-        match ask(consumer, topics, stream) {
+        match ask_once(consumer, topics, stream, at) {
             Err(_) if Instant::now() < deadline => thread::park_timeout(PAUSE),
             answer => return answer,
         }
     }
 }
 
-fn ask(consumer: &BaseConsumer<Said>, topics: &Topics, stream: Stream) -> Result<Bounds, KafkaError> {
-    let (name, mut starts, mut ends) = (topics.name(stream), Offsets::default(), Offsets::default());
+/// Asks each server once for all of its partitions. In place of a time, Kafka's protocol (`ListOffsets`) takes these two
+/// places.
+fn ask_once(consumer: &BaseConsumer<Said>, topics: &Topics, stream: Stream, at: At) -> Result<Offsets, KafkaError> {
+    let mut list = TopicPartitionList::new();
     for partition in topics.partitions(stream) {
-        let (low, high) = consumer.fetch_watermarks(name, partition.0.cast_signed(), ANSWER)?;
-        starts.set(partition, Offset(low.max(0).cast_unsigned()));
-        ends.set(partition, Offset(high.max(0).cast_unsigned()));
+        list.add_partition_offset(topics.name(stream), partition.0.cast_signed(), at)?;
     }
-    Ok(Bounds { starts, ends })
+    let mut offsets = Offsets::default();
+    for found in consumer.offsets_for_times(list, ANSWER)?.elements() {
+        found.error()?;
+        let At::Offset(offset) = found.offset() else {
+            return Err(KafkaError::OffsetFetch(RDKafkaErrorCode::NoOffset));
+        };
+        offsets.set(Partition(found.partition().cast_unsigned()), Offset(offset.cast_unsigned()));
+    }
+    Ok(offsets)
 }

@@ -1,6 +1,7 @@
 //! Notices on their way to Kafka: durable in files of this process first, so that nobody waits for Kafka and nothing is
 //! lost while it is away, and shipped from there in order.
 
+use std::cell::Cell;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -49,6 +50,7 @@ impl Spool {
             mark,
             shipped: shipped.clone(),
             closing: closing.clone(),
+            deadline: Cell::new(None),
         };
         let tail = log.read_from(Stream::Notices, &from.into());
         let thread = thread::Builder::new().name("kafka-shipper".into());
@@ -97,6 +99,8 @@ struct Shipper {
     mark: Mark,
     shipped: Arc<AtomicU64>,
     closing: Arc<AtomicBool>,
+    /// When it ends, whatever is left, once the log is to be closed.
+    deadline: Cell<Option<Instant>>,
 }
 
 /// It is to end, with records left.
@@ -133,15 +137,14 @@ impl Shipper {
 
     /// Sends records in their order, as often as it takes, until Kafka has all of them.
     fn ship(&self, producer: &mut Option<ThreadedProducer<Refusals>>, records: &[Record]) -> Result<(), Ending> {
-        let mut deadline = None;
         loop {
+            self.check()?;
             let sent = match producer.take().map_or_else(|| self.producer(), Ok) {
-                Ok(open) => self.send(&open, records, &mut deadline)?.map(|()| *producer = Some(open)),
+                Ok(open) => self.send(&open, records)?.map(|()| *producer = Some(open)),
                 Err(problem) => Err(problem),
             };
             let Err(problem) = sent else { return Ok(()) };
             tracing::error!(%problem, waiting = self.waiting(), "Kafka refuses notices: they are sent again");
-            self.check(&mut deadline)?;
             thread::park_timeout(KAFKA_RECONNECT_MAX);
         }
     }
@@ -150,7 +153,6 @@ impl Shipper {
         &self,
         producer: &ThreadedProducer<Refusals>,
         records: &[Record],
-        deadline: &mut Option<Instant>,
     ) -> Result<Result<(), KafkaError>, Ending> {
         for Record { key, value, .. } in records {
             let partition = self.topics.partition_of(Stream::Notices, key).0.cast_signed();
@@ -160,26 +162,28 @@ impl Shipper {
                 if problem != KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull) {
                     return Ok(Err(problem));
                 }
-                self.check(deadline)?;
+                self.check()?;
                 record = back;
                 // Whether or not all of it got through, some of it may have.
                 let _ = producer.flush(LOOK);
             }
         }
         while !client::flushed(producer, LOOK) {
-            self.check(deadline)?;
+            self.check()?;
         }
         let refusal = producer.context().refusal.lock().unwrap_or_else(PoisonError::into_inner).take();
         Ok(refusal.map_or(Ok(()), Err))
     }
 
     /// Whether there is still time, once the log is to be closed.
-    fn check(&self, deadline: &mut Option<Instant>) -> Result<(), Ending> {
+    fn check(&self) -> Result<(), Ending> {
         if !self.closing.load(Ordering::Relaxed) {
             return Ok(());
         }
         let now = Instant::now();
-        if now < *deadline.get_or_insert(now + KAFKA_CLOSE_TIMEOUT) { Ok(()) } else { Err(Ending) }
+        let deadline = self.deadline.get().unwrap_or(now + KAFKA_CLOSE_TIMEOUT);
+        self.deadline.set(Some(deadline));
+        if now < deadline { Ok(()) } else { Err(Ending) }
     }
 
     fn producer(&self) -> Result<ThreadedProducer<Refusals>, KafkaError> {

@@ -14,7 +14,7 @@ use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
 use super::client::{self, Said};
-use super::desk::{Bounds, bounds};
+use super::desk::{Bounds, bounds, ends, starts};
 use super::places::Places;
 use super::{KafkaOptions, Topics};
 use crate::error::ReadError;
@@ -23,8 +23,8 @@ use crate::stream::{Offset, Offsets, Partition, Record, Stream};
 
 /// How long the thread waits for records before it looks whether anything else is asked of it.
 const LOOK: Duration = Duration::from_millis(20);
-/// Chunks that wait for the reader before no more are fetched.
-const CHUNKS_MAX: usize = 4;
+/// Chunks that wait for the reader before no more are fetched: seconds of notices, where each round trip takes long.
+const CHUNKS_MAX: usize = 16;
 
 /// A reader's place in a stream of Kafka.
 pub struct KafkaTail {
@@ -79,7 +79,7 @@ impl KafkaTail {
         topics: Arc<Topics>,
         stream: Stream,
         from: &Offsets,
-        closed: Arc<AtomicBool>,
+        drained: Arc<AtomicBool>,
     ) -> Self {
         let (sender, chunks) = channel(CHUNKS_MAX);
         let goal = Arc::<Mutex<Option<Offsets>>>::default();
@@ -90,7 +90,7 @@ impl KafkaTail {
             let over = config
                 .create_with_context(Said::default())
                 .map_err(Over::from)
-                .and_then(|consumer| Reader::start(consumer, topics, stream, &from, aimed, closed, sender))
+                .and_then(|consumer| Reader::start(consumer, topics, stream, &from, aimed, drained, sender))
                 .and_then(Reader::run);
             // Who reads no more does not want to know.
             let _ = over.or_else(|over| failed.blocking_send(Err(over)));
@@ -155,7 +155,7 @@ struct Reader {
     topics: Arc<Topics>,
     stream: Stream,
     goal: Arc<Mutex<Option<Offsets>>>,
-    closed: Arc<AtomicBool>,
+    drained: Arc<AtomicBool>,
     chunks: Sender<Result<Chunk, Over>>,
     places: Places,
     /// What was handed over.
@@ -174,14 +174,14 @@ impl Reader {
         stream: Stream,
         from: &Offsets,
         goal: Arc<Mutex<Option<Offsets>>>,
-        closed: Arc<AtomicBool>,
+        drained: Arc<AtomicBool>,
         chunks: Sender<Result<Chunk, Over>>,
     ) -> Result<Self, Over> {
         // A server that is away may come back, unless nobody waits for it.
         let Bounds { starts, ends } = loop {
             match bounds(&consumer, &topics, stream) {
                 Ok(bounds) => break bounds,
-                Err(problem) if chunks.is_closed() || closed.load(Ordering::Relaxed) => return Err(problem.into()),
+                Err(problem) if chunks.is_closed() || drained.load(Ordering::Relaxed) => return Err(problem.into()),
                 Err(_) => {}
             }
         };
@@ -198,7 +198,7 @@ impl Reader {
         let all = topics.partitions(stream).map(|partition| (partition, from.of(partition)));
         consumer.assign(&list(topics.name(stream), all)?)?;
         let said = from.clone();
-        Ok(Self { consumer, topics, stream, goal, closed, chunks, places, said, records: Vec::new(), bytes: 0 })
+        Ok(Self { consumer, topics, stream, goal, drained, chunks, places, said, records: Vec::new(), bytes: 0 })
     }
 
     fn run(mut self) -> Result<(), Over> {
@@ -235,9 +235,9 @@ impl Reader {
             if closing && idle && self.places.is_there() {
                 return Err(Over::Closed);
             }
-            if !closing && self.closed.load(Ordering::Relaxed) {
+            if !closing && self.drained.load(Ordering::Relaxed) {
                 closing = true;
-                let restarts = self.places.aim(&bounds(&self.consumer, &self.topics, self.stream)?.ends);
+                let restarts = self.places.aim(&ends(&self.consumer, &self.topics, self.stream)?);
                 self.restart(&restarts)?;
             }
         }
@@ -280,7 +280,7 @@ impl Reader {
     fn failed(&self, problem: KafkaError) -> Result<(), Over> {
         match problem {
             KafkaError::MessageConsumption(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange) => {
-                let starts = bounds(&self.consumer, &self.topics, self.stream)?.starts;
+                let starts = starts(&self.consumer, &self.topics, self.stream)?;
                 let offsets = self.places.offsets();
                 let lost = offsets.iter().find(|(partition, offset)| *offset < starts.of(*partition));
                 Err(lost.map_or_else(

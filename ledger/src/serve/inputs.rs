@@ -10,6 +10,7 @@ use tracing::warn;
 
 use super::ServeError;
 use crate::ledger::Ledger;
+use crate::limits::REST_RECORDS;
 
 /// In the order in which their records are taken in.
 pub(super) const STREAMS: [Stream; 3] = [Stream::Campaigns, Stream::Notices, Stream::Leases];
@@ -50,12 +51,19 @@ impl Inputs {
         Ok(records.into_iter().map(|record| (stream, record)).collect())
     }
 
-    /// What else is there, a few thousand records of each stream at most.
+    /// What else is there, up to [`REST_RECORDS`] of each stream: the fewer turns it takes, the less does it matter how
+    /// long each has to wait until its records are durable.
     pub(super) fn rest(&mut self) -> Result<Vec<(Stream, Record)>, ServeError> {
         let mut all = Vec::new();
         for (stream, tail) in STREAMS.into_iter().zip(&mut self.tails) {
-            let records = tail.try_next().map_err(|source| ServeError::Read { stream, source })?;
-            all.extend(records.into_iter().map(|record| (stream, record)));
+            let before = all.len();
+            while all.len() < before + REST_RECORDS {
+                let records = tail.try_next().map_err(|source| ServeError::Read { stream, source })?;
+                if records.is_empty() {
+                    break;
+                }
+                all.extend(records.into_iter().map(|record| (stream, record)));
+            }
         }
         Ok(all)
     }

@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::RedisOptions;
 use super::link::{Answer, Link, Record, SLOTS, slot};
-use crate::limits::{REDIS_FAILURES_MAX, REDIS_IN_FLIGHT_MAX, REDIS_MEND_INTERVAL, REDIS_REGIONS};
+use crate::limits::{REDIS_FAILURES_MAX, REDIS_IN_FLIGHT_MAX, REDIS_MEND_INTERVAL, REDIS_REGIONS, REDIS_SAID_INTERVAL};
 
 /// A connection that mends itself. It belongs to the runtime on which it is first used; clones share it.
 #[derive(Clone)]
@@ -144,12 +144,18 @@ impl Lane {
     /// Opens connections until one answers for `id` in the time that a look-up has.
     async fn mend(self, id: IdHash) {
         let since = Instant::now();
+        let mut told = since;
         loop {
-            if let Ok(link) = Link::open(&self.0.options).await
-                && let Ok(Ok(_)) = timeout(self.0.options.lookup_timeout, link.fetch(&[id])).await
-            {
-                self.set(Some(link));
-                break;
+            let why = match self.try_again(&id).await {
+                Ok(link) => {
+                    self.set(Some(link));
+                    break;
+                }
+                Err(why) => why,
+            };
+            if told.elapsed() >= REDIS_SAID_INTERVAL {
+                told = Instant::now();
+                tracing::warn!(since = ?since.elapsed(), "Redis cannot be used: {why}");
             }
             sleep(REDIS_MEND_INTERVAL).await;
         }
@@ -157,6 +163,16 @@ impl Lane {
         region.failures.store(0, Ordering::Relaxed);
         region.given_up.store(false, Ordering::Relaxed);
         tracing::info!(after = ?since.elapsed(), "Redis answers again");
+    }
+
+    /// A new connection that answers for `id` in the time that a look-up has.
+    async fn try_again(&self, id: &IdHash) -> Result<Link, String> {
+        let link = Link::open(&self.0.options).await?;
+        match timeout(self.0.options.lookup_timeout, link.fetch(&[*id])).await {
+            Ok(Ok(_)) => Ok(link),
+            Ok(Err(error)) => Err(error.to_string()),
+            Err(_) => Err("it does not answer in time".to_owned()),
+        }
     }
 
     /// Room for one more look-up, if there is any.
