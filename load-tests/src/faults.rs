@@ -19,13 +19,14 @@ mod scenario;
 mod search;
 mod streams;
 mod traffic;
-mod vernier;
 
 use measure::Answers;
 use point::Point;
 use scenario::Engine;
 pub use scenario::Scenario;
 use traffic::Load;
+
+use crate::usage::load_average;
 
 /// How scenarios are played.
 #[derive(Clone, Debug)]
@@ -152,9 +153,4 @@ fn counters(metrics: &str) -> Vec<String> {
     let wanted = ["vernier_lookups_total", "vernier_segments_lost_cap_events", "vernier_events_dropped"];
     let lines = metrics.lines().filter(|line| wanted.iter().any(|name| line.starts_with(name)));
     lines.map(|line| line.trim().to_owned()).collect()
-}
-
-/// Of the last minute.
-fn load_average() -> Option<f64> {
-    fs::read_to_string("/proc/loadavg").ok()?.split(' ').next()?.parse().ok()
 }

@@ -2,7 +2,14 @@
 //!
 //! It speaks the wire only and imports none of the bidder's crates, so it cannot share their mistakes.
 
+pub mod bench;
 pub mod exchange;
 pub mod faults;
+pub mod floor;
+pub mod load;
 pub mod proxy;
+pub mod scenario;
 pub mod servers;
+pub mod subject;
+pub mod usage;
+mod world;

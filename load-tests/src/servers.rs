@@ -4,3 +4,4 @@
 pub mod kafka;
 pub(crate) mod process;
 pub(crate) mod redis;
+pub(crate) mod vernier;

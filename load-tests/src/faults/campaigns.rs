@@ -3,7 +3,9 @@
 //! Each campaign has one size of its own, so that none bids in another's place, and bids above every floor. It might bid
 //! a thousand times as much, and money is lent by that: it lasts for as long as the ledger is away.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::io;
 
 /// The exchange's name in the bidder's configuration. The bidder's sample campaigns buy nothing there.
 pub(super) const EXCHANGE: &str = "faults";
@@ -84,6 +86,16 @@ const fn is_buyer(person: u32) -> bool {
 /// The id of a person.
 pub(super) fn person_id(person: u32) -> String {
     format!("person-of-faults-{person}")
+}
+
+/// The campaigns by what they are called in bids; `numbers` are those by name.
+pub(super) fn by_number(numbers: &BTreeMap<String, String>) -> io::Result<BTreeMap<String, Campaign>> {
+    let of = |campaign: Campaign| {
+        let number = numbers.get(campaign.name()).cloned();
+        let missing = || io::Error::other(format!("{} was not published", campaign.name()));
+        number.map(|number| (number, campaign)).ok_or_else(missing)
+    };
+    Campaign::ALL.into_iter().map(of).collect()
 }
 
 /// The campaigns and what they refer to, as one file for `vernier apply`.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use super::campaigns::Campaign;
+use super::campaigns::{self, Campaign};
 use super::measure::{Answers, bids, chances, excluded_bids, known, recovery, timeline};
 use super::scenario::{Scenario, Stage, WARM_UP};
 use super::traffic::{Log, Traffic};
@@ -31,7 +31,7 @@ struct Times {
 pub(super) async fn play(settings: &Settings, scenario: Scenario, rate: u32) -> io::Result<Played> {
     let folder = settings.folder.join(scenario.name());
     let mut stage = Stage::set(settings, scenario, &folder).await?;
-    let names = stage.vernier.names().await?;
+    let names = campaigns::by_number(&stage.vernier.numbers().await?)?;
     let traffic = Traffic::start(stage.vernier.bid_url(), settings.load(rate), None)?;
     sleep(WARM_UP).await;
     let [before, during, after] = settings.profiles;

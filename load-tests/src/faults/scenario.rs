@@ -8,10 +8,11 @@ use clap::ValueEnum;
 use serde::Serialize;
 
 use super::Settings;
-use super::vernier::{Engines, Vernier};
+use super::campaigns;
 use crate::proxy::{Fault, Proxy};
 use crate::servers::kafka::{Access, Kafka};
 use crate::servers::redis::Redis;
+use crate::servers::vernier::{Engines, Setup, Vernier};
 
 /// Time for leases and connections to come about before anything is measured.
 pub(super) const WARM_UP: Duration = Duration::from_secs(4);
@@ -124,7 +125,14 @@ impl Stage {
         let reached = proxy.as_ref().map_or_else(|| redis.address(), Proxy::address);
         let redis_addresses = std::iter::once(reached).chain(replica.as_ref().map(Redis::address)).collect();
         let engines = Engines { redis: redis_addresses, kafka: kafka.as_ref().map(Kafka::address) };
-        let vernier = Vernier::start(&settings.vernier, folder, &engines, settings.people).await?;
+        let setup = Setup {
+            exchange: campaigns::EXCHANGE,
+            campaigns: vec![campaigns::file()],
+            people: campaigns::people(settings.people),
+            settings: "",
+            processor: None,
+        };
+        let vernier = Vernier::start(&settings.vernier, folder, &engines, setup).await?;
         Ok(Self { vernier, redis, replica, proxy, kafka })
     }
 
@@ -136,7 +144,7 @@ impl Stage {
             (Scenario::RedisSlow, Some(proxy), _) => slow(proxy),
             (Scenario::KafkaDown, _, Some(kafka)) => kafka.end(),
             (Scenario::KafkaKilled | Scenario::BidderKilled, _, Some(kafka)) => kafka.kill(),
-            (Scenario::KafkaSlow, _, Some(kafka)) => slow(kafka.proxy()),
+            (Scenario::KafkaSlow, _, Some(kafka)) => kafka.proxy().map_or_else(|| Err(missing()), slow),
             _ => Err(missing()),
         }
     }
@@ -149,7 +157,7 @@ impl Stage {
             (Scenario::RedisSlow, Some(proxy), ..) => pass(proxy),
             (Scenario::RedisFailedOver, _, Some(replica), _) => replica.promote().await,
             (Scenario::KafkaDown | Scenario::KafkaKilled, .., Some(kafka)) => kafka.start_again().await,
-            (Scenario::KafkaSlow, .., Some(kafka)) => pass(kafka.proxy()),
+            (Scenario::KafkaSlow, .., Some(kafka)) => kafka.proxy().map_or_else(|| Err(missing()), pass),
             (Scenario::BidderKilled, .., Some(kafka)) => {
                 kafka.start_again().await?;
                 self.vernier.start_bidder_again().await

@@ -27,6 +27,8 @@ pub struct Access {
     /// Further lines of its properties, in force over those that all brokers of tests have. `@KAFKA@`, `@ADVERTISED@`
     /// and `@CONTROLLER@` stand for the ports of the listeners there are; `@INSIDE@` is one more that is free.
     pub properties: String,
+    /// Whether clients reach it without a proxy between, which cannot fail then.
+    pub direct: bool,
     /// Users that are known by SCRAM, as Kafka's `--add-scram` has them.
     pub users: Vec<String>,
 }
@@ -37,24 +39,26 @@ pub struct Kafka {
     libraries: PathBuf,
     folder: PathBuf,
     inside: SocketAddr,
-    proxy: Proxy,
+    address: SocketAddr,
+    proxy: Option<Proxy>,
     process: Process,
 }
 
 impl Kafka {
-    /// Starts one from the Java archives in `libraries` that keeps its data in `folder`, behind a proxy.
+    /// Starts one from the Java archives in `libraries` that keeps its data in `folder`, behind a proxy or not.
     ///
     /// # Errors
     /// What is missing, or where it says why it does not start.
     pub async fn start(libraries: &Path, folder: PathBuf, access: &Access) -> io::Result<Self> {
         fs::create_dir_all(&folder)?;
         let [broker, inside, controller] = free_addresses()?;
-        let proxy = Proxy::start(broker).await?;
+        let proxy = if access.direct { None } else { Some(Proxy::start(broker).await?) };
+        let address = proxy.as_ref().map_or(broker, Proxy::address);
         // Clients go to where a broker says it is, so it says that it is where the proxy is.
         let properties = [
             ("@DATA@", folder.join("data").display().to_string()),
             ("@KAFKA@", broker.port().to_string()),
-            ("@ADVERTISED@", proxy.address().port().to_string()),
+            ("@ADVERTISED@", address.port().to_string()),
             ("@INSIDE@", inside.port().to_string()),
             ("@CONTROLLER@", controller.port().to_string()),
         ];
@@ -67,7 +71,7 @@ impl Kafka {
         let format: Vec<&str> = format.into_iter().chain(users).collect();
         tool(libraries, &folder, "kafka.tools.StorageTool", &format).await?;
         let process = launch(libraries, &folder)?;
-        let mut kafka = Self { libraries: libraries.to_owned(), folder, inside, proxy, process };
+        let mut kafka = Self { libraries: libraries.to_owned(), folder, inside, address, proxy, process };
         kafka.ready().await?;
         Ok(kafka)
     }
@@ -87,12 +91,12 @@ impl Kafka {
 
     /// Where clients reach it.
     pub fn address(&self) -> SocketAddr {
-        self.proxy.address()
+        self.address
     }
 
-    /// What stands before it.
-    pub fn proxy(&self) -> &Proxy {
-        &self.proxy
+    /// What stands before it, if anything does.
+    pub fn proxy(&self) -> Option<&Proxy> {
+        self.proxy.as_ref()
     }
 
     /// Ends it at once.

@@ -11,12 +11,17 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
+use crate::usage::{TICK, ticks};
+
 /// Time between two looks at something that is waited for.
 pub(crate) const POLL: Duration = Duration::from_millis(20);
 /// How long a server may take for one answer to an operator.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
-/// The unit of processor time in `/proc/PID/stat`: `USER_HZ`, the same on every machine that this runs on.
-const TICK: Duration = Duration::from_millis(10);
+
+/// Ports below those that systems give to clients (`net.ipv4.ip_local_port_range`) and above those of most services.
+const PORTS: std::ops::Range<u16> = 18_000..32_000;
+/// Ports that are looked at until so many are free as are wanted.
+const TRIES_MAX: usize = 1_000;
 
 /// A running process. It is killed when this is dropped, also where it was stopped by a signal.
 #[derive(Debug)]
@@ -60,14 +65,8 @@ impl Process {
 
     /// The processor time it has used, its own and the system's on its behalf.
     pub(crate) fn cpu(&self) -> io::Result<Duration> {
-        let text = std::fs::read_to_string(format!("/proc/{}/stat", self.id()))?;
-        // The name of the program, which may have spaces, ends with the last bracket; proc_pid_stat(5), fields 14 and 15.
-        let behind = text.rsplit_once(')').map_or("", |(_, behind)| behind);
-        let ticks: Vec<u32> = behind.split_whitespace().skip(11).take(2).filter_map(|word| word.parse().ok()).collect();
-        match ticks[..] {
-            [user, system] => Ok(TICK * user + TICK * system),
-            _ => Err(Error::other(format!("/proc/{}/stat is not understood", self.id()))),
-        }
+        let [user, system] = ticks(self.id())?;
+        Ok(TICK * user + TICK * system)
     }
 
     /// Sends a signal by its name, such as `STOP`.
@@ -128,14 +127,29 @@ async fn ask(address: SocketAddr, question: &str, expected: &str) -> io::Result<
     ended.map(|()| String::from_utf8_lossy(&bytes).into_owned())
 }
 
+/// A command that keeps to a processor, as `taskset` names it, or to none.
+pub(crate) fn pinned(program: &Path, processor: Option<&str>) -> Command {
+    let Some(processor) = processor else { return Command::new(program) };
+    let mut command = Command::new("taskset");
+    command.args(["-c", processor]).arg(program);
+    command
+}
+
 /// A request for a page of an operator's port.
 pub(crate) fn get(path: &str) -> String {
     format!("GET {path} HTTP/1.1\r\nhost: vernier\r\nconnection: close\r\n\r\n")
 }
 
-/// Addresses of the loopback that are free at this moment, each another one.
+/// Addresses of the loopback that are free at this moment, each another one. Nobody is given their ports unasked, so they
+/// stay free until whoever asked has started to listen.
 pub(crate) fn free_addresses<const N: usize>() -> io::Result<[SocketAddr; N]> {
-    let listeners: Vec<_> = (0..N).map(|_| TcpListener::bind("127.0.0.1:0")).collect::<io::Result<_>>()?;
+    let mut listeners = Vec::new();
+    for _ in 0..TRIES_MAX {
+        if listeners.len() == N {
+            break;
+        }
+        listeners.extend(TcpListener::bind(("127.0.0.1", rand::random_range(PORTS))));
+    }
     let addresses: Vec<_> = listeners.iter().map(TcpListener::local_addr).collect::<io::Result<_>>()?;
     addresses.try_into().map_err(|_| Error::other("ports are missing"))
 }

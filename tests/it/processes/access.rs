@@ -28,7 +28,8 @@ impl Guarded {
     fn start(protocol: &str, properties: &str, users: &[&str], settings: &[(&'static str, &str)]) -> Self {
         let mut installation = Installation::new();
         let properties = format!("{}{properties}\n", LISTENERS.replace("@PROTOCOL@", protocol));
-        let access = Access { properties, users: users.iter().map(|user| (*user).to_owned()).collect() };
+        let users = users.iter().map(|user| (*user).to_owned()).collect();
+        let access = Access { properties, users, ..Access::default() };
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("threads");
         let libraries = server_part("KAFKA_LIBS", concat!(env!("CARGO_MANIFEST_DIR"), "/target/services/kafka/libs"));
         let folder = installation.scratch.path().join("kafka");

@@ -1,0 +1,182 @@
+//! The report as a page that needs nothing else: figures, and plots as SVG.
+
+use std::fmt::Write;
+
+use super::report::Report;
+use crate::load::Tally;
+
+/// The size of a plot, and of the room around it for its scales.
+const WIDTH: f64 = 860.0;
+const HEIGHT: f64 = 220.0;
+const LEFT: f64 = 64.0;
+const BELOW: f64 = 34.0;
+/// Colours of lines, in order.
+const COLOURS: [&str; 4] = ["#2563eb", "#d97706", "#dc2626", "#059669"];
+
+const STYLE: &str = "body{font:15px/1.5 system-ui,sans-serif;color:#1f2937;max-width:940px;margin:2.5rem auto;padding:0 1rem}
+h1{font-size:1.6rem;margin:0}h2{font-size:1.05rem;margin:2.2rem 0 .4rem}p{margin:.3rem 0;color:#4b5563}
+table{border-collapse:collapse;margin-top:1rem;width:100%}td{padding:.22rem .6rem;border-bottom:1px solid #e5e7eb}
+td:nth-child(even){text-align:right;font-variant-numeric:tabular-nums}svg{display:block;width:100%;height:auto}
+text{font-size:11px;fill:#6b7280}.legend span{margin-right:1.2rem}.legend i{display:inline-block;width:.9rem;height:.2rem;
+margin-right:.35rem;vertical-align:middle}";
+
+/// One line of a plot: its name and its points.
+struct Line {
+    name: &'static str,
+    points: Vec<(f64, f64)>,
+}
+
+/// The whole page.
+pub(super) fn html(report: &Report, tally: &Tally) -> String {
+    let line = |name, of: &dyn Fn(&super::report::Second) -> f64| Line {
+        name,
+        points: report.seconds.iter().enumerate().map(|(at, second)| (at as f64, of(second))).collect(),
+    };
+    let rates = [
+        line("due", &|second| second.due as f64),
+        line("answered", &|second| second.answered as f64),
+        line("bids in time", &|second| second.good as f64),
+        line("late", &|second| second.late as f64),
+    ];
+    let times = [line("p50", &|second| second.p50_ms), line("p99", &|second| second.p99_ms)];
+    // Shares on a scale of nines: 90 % is at 1, 99 % at 2, and so on.
+    let nines = |curve: Vec<(f64, f64)>| {
+        curve.into_iter().filter(|(share, _)| *share < 1.0).map(|(share, ms)| (-(1.0 - share).log10(), ms))
+    };
+    let curves = [
+        Line { name: "from when a request was due", points: nines(tally.from_due.curve()).collect() },
+        Line { name: "from when it was sent", points: nines(tally.from_sent.curve()).collect() },
+    ];
+    let sampled = |name, of: &dyn Fn(&super::Sample) -> f64| Line {
+        name,
+        points: report.samples.iter().map(|sample| (sample.at, of(sample))).collect(),
+    };
+    let memory = [sampled("MiB", &|sample| sample.usage.memory as f64 / f64::from(1 << 20))];
+    let cores = |pair: &[super::Sample]| {
+        let used = pair[1].usage.since(&pair[0].usage).cpu_ns() as f64 / 1e9;
+        (pair[1].at, used / (pair[1].at - pair[0].at))
+    };
+    let cores = [Line { name: "cores", points: report.samples.windows(2).map(cores).collect() }];
+    let mut page = format!(
+        "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content=\"width=device-width\">\
+         <title>{0}</title><style>{STYLE}</style><h1>{0}</h1><p>{1}</p>",
+        escaped(&report.name),
+        escaped(&report.scenario.title)
+    );
+    page.push_str(&figures(report));
+    let plots = [
+        ("Requests a second", "seconds", plot(&rates, "")),
+        ("Milliseconds from when a request was due to its answer, by second", "seconds", plot(&times, " ms")),
+        (
+            "Milliseconds by the share of answers that took no longer",
+            "90 % at 1, 99 % at 2, 99.9 % at 3",
+            plot(&curves, " ms"),
+        ),
+        ("Memory of the bidder", "seconds", plot(&memory, " MiB")),
+        ("Processors that the bidder keeps busy", "seconds", plot(&cores, "")),
+    ];
+    for (title, across, plot) in plots {
+        if let Some(plot) = plot {
+            let _infallible = write!(page, "<h2>{title}</h2>{plot}<p>Across: {across}.</p>");
+        }
+    }
+    page
+}
+
+fn figures(report: &Report) -> String {
+    let cells: Vec<String> = report
+        .figures
+        .iter()
+        .map(|(name, value)| {
+            let digits = if value.fract() == 0.0 { 0 } else { 2 };
+            format!("<td>{}<td>{value:.digits$}", escaped(name))
+        })
+        .collect();
+    let rows = cells.chunks(2).map(|pair| format!("<tr>{}", pair.concat()));
+    format!("<table>{}</table>", rows.collect::<String>())
+}
+
+/// Lines over one scale; `None` where there is nothing to draw.
+fn plot(lines: &[Line], unit: &str) -> Option<String> {
+    let all = || lines.iter().flat_map(|line| &line.points);
+    let most = |of: fn(&(f64, f64)) -> f64| all().map(of).fold(0.0, f64::max);
+    let (across, up) = (most(|point| point.0), nice(most(|point| point.1)));
+    if across <= 0.0 || up <= 0.0 {
+        return None;
+    }
+    let (width, height) = (WIDTH - LEFT, HEIGHT - BELOW);
+    let x = |value: f64| LEFT + value / across * width;
+    let y = |value: f64| 8.0 + (1.0 - value / up) * (height - 8.0);
+    let mut svg = format!("<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=img>");
+    for part in 0..=4 {
+        let value = up * f64::from(part) / 4.0;
+        let (at, label) = (y(value), short(value));
+        let _infallible = write!(
+            svg,
+            "<path d=\"M{LEFT} {at:.1}H{WIDTH}\" stroke=\"#e5e7eb\"/><text x=\"{:.1}\" y=\"{:.1}\" text-anchor=end>{label}{unit}</text>",
+            LEFT - 6.0,
+            at + 4.0
+        );
+        let value = across * f64::from(part) / 4.0;
+        let anchor = if part == 4 { "end" } else { "middle" };
+        let _infallible = write!(
+            svg,
+            "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor={anchor}>{}</text>",
+            x(value),
+            height + 18.0,
+            short(value)
+        );
+    }
+    for (line, colour) in lines.iter().zip(COLOURS) {
+        let points: String =
+            line.points.iter().map(|(across, up)| format!("{:.1},{:.1} ", x(*across), y(*up))).collect();
+        let _infallible =
+            write!(svg, "<polyline points=\"{points}\" fill=none stroke=\"{colour}\" stroke-width=1.6 />");
+    }
+    let legend = lines
+        .iter()
+        .zip(COLOURS)
+        .map(|(line, colour)| format!("<span><i style=\"background:{colour}\"></i>{}</span>", line.name));
+    Some(format!("{svg}</svg><p class=legend>{}</p>", legend.collect::<String>()))
+}
+
+/// The next number of one digit, 1, 2 or 5, and zeros.
+fn nice(value: f64) -> f64 {
+    if value <= 0.0 {
+        return 0.0;
+    }
+    let ten = 10_f64.powf(value.log10().floor());
+    [1.0, 2.0, 5.0, 10.0].into_iter().map(|digit| digit * ten).find(|nice| *nice >= value).unwrap_or(10.0 * ten)
+}
+
+fn short(value: f64) -> String {
+    if value >= 10.0 || value.fract() == 0.0 { format!("{value:.0}") } else { format!("{value:.2}") }
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scales_end_at_round_numbers() {
+        let cases = [(0.0, 0.0), (0.07, 0.1), (1.0, 1.0), (3.0, 5.0), (230.0, 500.0), (6_000.0, 10_000.0)];
+        for (value, expected) in cases {
+            assert!((nice(value) - expected).abs() < 1e-9, "{value}: {}", nice(value));
+        }
+    }
+
+    #[test]
+    fn a_plot_has_every_line_within_its_frame() {
+        let line = Line { name: "one", points: (0..50).map(|at| (f64::from(at), f64::from(at * at))).collect() };
+        let svg = plot(&[line], "").unwrap();
+        let points = svg.split("points=\"").nth(1).unwrap().split('"').next().unwrap();
+        let numbers: Vec<f64> = points.split([',', ' ']).filter_map(|word| word.parse().ok()).collect();
+        assert_eq!(numbers.len(), 100);
+        assert!(numbers.chunks(2).all(|point| point[0] <= WIDTH && (0.0..HEIGHT).contains(&point[1])));
+        assert!(plot(&[], "").is_none());
+    }
+}

@@ -1,0 +1,54 @@
+//! What a bidder has counted, from its page of metrics.
+
+use std::collections::BTreeMap;
+
+/// Counters and gauges by name and labels, as they stand on the page.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Counters(BTreeMap<String, f64>);
+
+impl Counters {
+    /// From OpenMetrics text.
+    pub(crate) fn read(page: &str) -> Self {
+        let line = |line: &str| {
+            let (name, value) = line.rsplit_once(' ')?;
+            Some((name.to_owned(), value.trim().parse().ok()?))
+        };
+        Self(page.lines().filter(|line| line.starts_with("vernier_")).filter_map(line).collect())
+    }
+
+    /// What was counted since `before`.
+    pub(crate) fn since(&self, before: &Self) -> Self {
+        let grown =
+            self.0.iter().map(|(name, now)| (name.clone(), now - before.0.get(name).copied().unwrap_or_default()));
+        Self(grown.collect())
+    }
+
+    /// One of them; 0 where it is not told.
+    pub(crate) fn get(&self, name: &str) -> f64 {
+        self.0.get(name).copied().unwrap_or_default()
+    }
+
+    /// The sum of all with a name, whatever their labels.
+    pub(crate) fn sum(&self, name: &str) -> f64 {
+        let of = |other: &str| other.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('{'));
+        self.0.iter().filter(|(other, _)| of(other)).map(|(_, value)| value).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_is_read_by_name_and_labels() {
+        let page = |member: u32| {
+            format!(
+                "# HELP x y\nvernier_lookups_total{{result=\"member\"}} {member}\nvernier_lookups_total{{result=\"stranger\"}} 2\nvernier_lookups_totality 7\n# EOF\n"
+            )
+        };
+        let grown = Counters::read(&page(12)).since(&Counters::read(&page(5)));
+        assert_eq!(grown.get("vernier_lookups_total{result=\"member\"}"), 7.0);
+        assert_eq!((grown.sum("vernier_lookups_total"), grown.get("none")), (7.0, 0.0));
+        assert_eq!(Counters::read(&page(12)).sum("vernier_lookups_total"), 14.0);
+    }
+}
