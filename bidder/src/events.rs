@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::thread::JoinHandle;
 
 use decision::ids::PersonKey;
@@ -12,7 +12,7 @@ use proto::record;
 use proto::wire;
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::limits::{EVENTS_QUEUED_MAX, EVENTS_THINNED_FROM};
+use crate::limits::{EVENTS_INTERVAL, EVENTS_QUEUED_MAX, EVENTS_THINNED_FROM};
 
 #[cfg(test)]
 mod tests;
@@ -84,8 +84,17 @@ fn is_kept(queued: usize, person: Option<PersonKey>) -> bool {
     place >= over.min(room) as u64
 }
 
+/// Nobody wakes this thread: records are gathered, so that a wake-up is for many.
 fn produce(log: &EventLog, queue: &Receiver<Option<Telemetry>>, waiting: &AtomicUsize) {
-    while let Ok(Some(telemetry)) = queue.recv() {
+    loop {
+        let telemetry = match queue.try_recv() {
+            Ok(Some(telemetry)) => telemetry,
+            Ok(None) | Err(TryRecvError::Disconnected) => return,
+            Err(TryRecvError::Empty) => {
+                std::thread::park_timeout(EVENTS_INTERVAL);
+                continue;
+            }
+        };
         waiting.fetch_sub(1, Ordering::Relaxed);
         // The log counts what it drops.
         let _taken = match &telemetry {

@@ -27,7 +27,7 @@ use crate::record::memberships::{Head, decode};
 use crate::record::{Corrupt, whole};
 use counting::Counting;
 use lane::Lane;
-use link::{Link, Swapped};
+use link::{Link, Swap, Swapped};
 
 /// How Redis is reached.
 #[derive(Clone)]
@@ -200,8 +200,13 @@ impl RedisProfiles {
             })?;
             let swaps = new.into_iter().enumerate().filter_map(|(at, new)| Some((at, new?)));
             let swaps: Vec<(usize, New)> = swaps.filter(|(at, new)| new.record != stored[*at]).collect();
-            let sent = swaps.iter().map(|(at, new)| link.swap(&ids[*at], &stored[*at], &new.record, new.until));
-            let answers = join_all(sent).await;
+            let sent = swaps.iter().map(|(at, new)| Swap {
+                id: &ids[*at],
+                expected: &stored[*at],
+                new: &new.record,
+                until: new.until,
+            });
+            let answers = link.swap_each(&sent.collect::<Vec<_>>()).await;
             let mut contended = false;
             for ((at, new), answer) in swaps.into_iter().zip(answers) {
                 stored[at] = match answer.map_err(|error| self.lost(&error))? {

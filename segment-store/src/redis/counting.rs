@@ -6,16 +6,15 @@ use std::thread;
 
 use decision::ids::IdHash;
 use decision::time::{Micros, Seconds};
-use futures_util::future::join_all;
 use redis::RedisError;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep;
 
 use super::lane::Lane;
-use super::link::{Link, Swapped};
+use super::link::{Link, Swap, Swapped};
 use super::{Figures, RedisOptions};
 use crate::caps::{CapEvent, Caps};
-use crate::limits::{REDIS_COUNT_BATCH_MAX, REDIS_COUNTS_QUEUED_MAX, REDIS_MEND_INTERVAL};
+use crate::limits::{REDIS_COUNT_BATCH_MAX, REDIS_COUNT_INTERVAL, REDIS_COUNTS_QUEUED_MAX, REDIS_MEND_INTERVAL};
 use crate::profiles::StoreError;
 use crate::record::{self, Corrupt, whole};
 
@@ -83,35 +82,42 @@ struct Counter {
 
 impl Counter {
     async fn run(mut self, mut told: mpsc::Receiver<Told>, mut flushes: mpsc::Receiver<Flush>) {
-        let mut batch = Vec::with_capacity(REDIS_COUNT_BATCH_MAX);
         loop {
-            // What could not be stored is tried again before more is taken: the queue is the bound.
-            let behind = !self.waiting.is_empty();
+            // Nobody wakes this thread: events are gathered, so that a wake-up, a question and a write are for many.
+            let pause = if self.waiting.is_empty() { REDIS_COUNT_INTERVAL } else { REDIS_MEND_INTERVAL };
             let flush = tokio::select! {
                 biased;
                 Some(done) = flushes.recv() => Some(done),
-                taken = told.recv_many(&mut batch, REDIS_COUNT_BATCH_MAX), if !behind => {
-                    if taken == 0 {
-                        return;
-                    }
-                    None
-                }
-                () = sleep(REDIS_MEND_INTERVAL), if behind => None,
+                () = sleep(pause) => None,
             };
-            if flush.is_some() {
-                batch.extend(std::iter::from_fn(|| told.try_recv().ok()));
-            }
-            for Told { id, event, now } in batch.drain(..) {
-                self.waiting.entry(id).or_default().push((event, now));
-            }
-            let stored = self.store().await;
+            let stored = loop {
+                // What could not be stored is tried again before more is taken: the queue is the bound.
+                let room = if flush.is_some() || self.waiting.is_empty() { REDIS_COUNT_BATCH_MAX } else { 0 };
+                let taken = self.take(&mut told, room);
+                let stored = self.store().await;
+                if stored.is_err() || taken < REDIS_COUNT_BATCH_MAX {
+                    break stored;
+                }
+            };
             if let Some(done) = flush {
                 // Whoever no longer waits does not need the answer.
                 let _gone = done.send(stored);
-            } else if stored.is_err() && told.is_closed() {
+            } else if told.is_closed() && (told.is_empty() || stored.is_err()) {
                 return;
             }
         }
+    }
+
+    /// Takes up to so many events that were told; how many there were.
+    fn take(&mut self, told: &mut mpsc::Receiver<Told>, most: usize) -> usize {
+        let mut taken = 0;
+        while taken < most
+            && let Ok(Told { id, event, now }) = told.try_recv()
+        {
+            self.waiting.entry(id).or_default().push((event, now));
+            taken += 1;
+        }
+        taken
     }
 
     /// Stores what waits. After an error, what was not stored waits on.
@@ -140,8 +146,9 @@ impl Counter {
                     after => self.settled(id, after.map_or(0, |after| after.forgotten)),
                 }
             }
-            let sent = swaps.iter().map(|(id, new)| link.swap(id, &stored[id], &new.record, new.until));
-            let answers = join_all(sent).await;
+            let sent =
+                swaps.iter().map(|(id, new)| Swap { id, expected: &stored[id], new: &new.record, until: new.until });
+            let answers = link.swap_each(&sent.collect::<Vec<_>>()).await;
             stored.clear();
             let mut failed = Ok(());
             for ((id, new), answer) in swaps.into_iter().zip(answers) {

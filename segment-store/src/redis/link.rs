@@ -38,6 +38,16 @@ pub(super) type Record = Vec<u8>;
 /// What Redis said of one id. `None`: nothing yet.
 pub(super) type Answer = Option<Result<Record, RedisError>>;
 
+/// A record in the place of another.
+pub(super) struct Swap<'a> {
+    pub(super) id: &'a IdHash,
+    /// What is there now, empty where nothing is.
+    pub(super) expected: &'a [u8],
+    pub(super) new: &'a [u8],
+    /// Until when it is kept at least.
+    pub(super) until: Seconds,
+}
+
 /// What became of a swap.
 pub(super) enum Swapped {
     /// The new value is stored.
@@ -77,8 +87,9 @@ impl Link {
         let nobody = IdHash([0; 16]);
         self.fetch(&[nobody]).await?;
         self.remove(&[nobody]).await?;
-        self.swap(&nobody, b"", b"nobody", Seconds(u32::MAX)).await?;
-        self.swap(&nobody, b"nobody", b"", Seconds(u32::MAX)).await.map(drop)
+        let (id, until) = (&nobody, Seconds(u32::MAX));
+        self.swap(&Swap { id, expected: b"", new: b"nobody", until }).await?;
+        self.swap(&Swap { id, expected: b"nobody", new: b"", until }).await.map(drop)
     }
 
     /// Sends a command to every master; the answers, by master where there are several.
@@ -127,28 +138,36 @@ impl Link {
         answers.into_iter().flatten().collect()
     }
 
-    /// Replaces a record that still is `expected`, empty where there is none. It is kept until `until` at least.
-    pub(super) async fn swap(
-        &self,
-        id: &IdHash,
-        expected: &[u8],
-        new: &[u8],
-        until: Seconds,
-    ) -> Result<Swapped, RedisError> {
-        let mut link = self.clone();
-        let mut call = cmd("FCALL");
-        call.arg("vernier_swap_2").arg(1).arg(&id.0).arg(expected).arg(new).arg(until.0);
-        let answer = match link.ask(id, call.clone()).await {
+    /// Makes many swaps, all sent at once; what became of each.
+    pub(super) async fn swap_each(&self, swaps: &[Swap<'_>]) -> Vec<Result<Swapped, RedisError>> {
+        let Self::Single(connection) = self else {
+            // A pipeline goes to one master.
+            return join_all(swaps.iter().map(|swap| self.swap(swap))).await;
+        };
+        let mut calls = Pipeline::with_capacity(swaps.len());
+        for swap in swaps {
+            calls.add_command(swap.call());
+        }
+        match connection.clone().send_packed_commands(&calls, 0, swaps.len()).await {
+            // Where the function was missing none was made, and each brings it. One that was made finds what it wrote.
+            Ok(answers) if answers.iter().any(|answer| matches!(answer, Value::ServerError(_))) => {
+                join_all(swaps.iter().map(|swap| self.swap(swap))).await
+            }
+            Ok(answers) => answers.into_iter().map(Swapped::of).collect(),
+            Err(error) => swaps.iter().map(|_| Err(error.clone())).collect(),
+        }
+    }
+
+    /// Replaces a record that still is what it is expected to be.
+    pub(super) async fn swap(&self, swap: &Swap<'_>) -> Result<Swapped, RedisError> {
+        let (mut link, call) = (self.clone(), swap.call());
+        match link.ask(swap.id, call.clone()).await {
             // A master that was added since.
             Err(error) if error.detail().is_some_and(|detail| detail.contains("Function not found")) => {
                 link.load_functions().await?;
-                link.ask(id, call).await?
+                link.ask(swap.id, call).await.and_then(Swapped::of)
             }
-            answer => answer?,
-        };
-        match answer {
-            Value::Okay => Ok(Swapped::Yes),
-            stored => record(stored).map(Swapped::No),
+            answer => answer.and_then(Swapped::of),
         }
     }
 
@@ -156,6 +175,24 @@ impl Link {
     pub(super) async fn remove(&self, ids: &[IdHash]) -> Result<(), RedisError> {
         let remove = async |id| self.clone().ask(id, about("UNLINK", id)).await;
         join_all(ids.iter().map(remove)).await.into_iter().try_for_each(|removed| removed.map(drop))
+    }
+}
+
+impl Swap<'_> {
+    fn call(&self) -> Cmd {
+        let Self { id, expected, new, until } = self;
+        let mut call = cmd("FCALL");
+        call.arg("vernier_swap_2").arg(1).arg(&id.0).arg(*expected).arg(*new).arg(until.0);
+        call
+    }
+}
+
+impl Swapped {
+    fn of(answer: Value) -> Result<Self, RedisError> {
+        match answer {
+            Value::Okay => Ok(Self::Yes),
+            stored => record(stored).map(Self::No),
+        }
     }
 }
 
