@@ -63,7 +63,9 @@ pub struct Core {
     pub scratch: RefCell<Scratch>,
     /// Where impression ids come from: cryptographically strong, since they must not be guessed.
     pub random: RefCell<StdRng>,
-    buffers: RefCell<Vec<Buffers>>,
+    /// Boxed: they are large, and moved on each request.
+    #[expect(clippy::vec_box, reason = "a move of the box is cheap, one of the buffers is not")]
+    buffers: RefCell<Vec<Box<Buffers>>>,
 }
 
 /// Room for one request, from its arrival to its answer.
@@ -83,12 +85,12 @@ impl Core {
     }
 
     /// Room for one request: used before, where there is any. Give it back with [`Core::give_back`].
-    pub fn take_buffers(&self) -> Buffers {
+    pub fn take_buffers(&self) -> Box<Buffers> {
         self.buffers.borrow_mut().pop().unwrap_or_default()
     }
 
     /// Keeps the room of a finished request for the next one.
-    pub fn give_back(&self, buffers: Buffers) {
+    pub fn give_back(&self, buffers: Box<Buffers>) {
         let mut kept = self.buffers.borrow_mut();
         if kept.len() < BUFFERS_KEPT_MAX {
             kept.push(buffers);

@@ -50,6 +50,12 @@ pub const SPOOL_SEGMENT_BYTES: u64 = 8 * 1024 * 1024;
 /// How long a single append to Kafka may take. Later it is answered with an error.
 pub const KAFKA_APPEND_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// How long an append to Kafka that somebody waits for is held back, so that others go with it.
+pub const KAFKA_APPEND_LINGER: Duration = Duration::from_millis(1);
+
+/// How long telemetry is held back: the fewer batches, the less each record costs.
+pub const KAFKA_TELEMETRY_LINGER: Duration = Duration::from_millis(250);
+
 /// How long closing waits for Kafka to take what is queued.
 pub const KAFKA_CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -74,6 +80,8 @@ pub const WRITER_BATCHES_MAX: usize = 1_024;
 const _: () = assert!(RECORD_BYTES_MAX < BATCH_BYTES_MAX);
 const _: () = assert!(BATCH_BYTES_MAX <= GROUP_BYTES_MAX);
 const _: () = assert!(GROUP_BYTES_MAX <= QUEUE_BYTES_MAX);
+// On a crash no more is lost than where telemetry goes to files.
+const _: () = assert!(KAFKA_TELEMETRY_LINGER.as_millis() < TELEMETRY_SYNC_INTERVAL.as_millis());
 // Telemetry is written while there is still room for what comes during the write.
 const _: () = assert!(2 * TELEMETRY_QUEUE_BYTES <= QUEUE_BYTES_MAX);
 const _: () = assert!(2 * TELEMETRY_QUEUE_APPENDS <= QUEUE_APPENDS_MAX);

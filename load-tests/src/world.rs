@@ -74,7 +74,7 @@ fn campaign(text: &mut String, number: u32) {
     let mixed = mix(0x00ca_0000 + u64::from(number));
     let (width, height) = SIZES[number as usize % SIZES.len()];
     let first = u64::from(number) / SIZES.len() as u64 % SEGMENTS;
-    // Three of another class of numbers each, so that no campaign excludes whom it reaches for.
+    // Far apart, so that no campaign excludes whom it reaches for.
     let (second, excluded) = ((first + 85) % SEGMENTS, (first + 170) % SEGMENTS);
     let countries = COUNTRIES.iter().filter(|country| **country != pick(&COUNTRIES, mixed));
     let countries = countries.map(|country| format!("{{country: {country}}}")).collect::<Vec<_>>().join(", ");

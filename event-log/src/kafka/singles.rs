@@ -16,7 +16,10 @@ use super::client::{self, Said};
 use super::{KafkaOptions, Topics};
 use crate::appending::Appending;
 use crate::error::{AppendError, Failure, OpenError};
-use crate::limits::{KAFKA_APPEND_TIMEOUT, KAFKA_CLOSE_TIMEOUT, QUEUE_APPENDS_MAX, QUEUE_BYTES_MAX};
+use crate::limits::{
+    KAFKA_APPEND_LINGER, KAFKA_APPEND_TIMEOUT, KAFKA_CLOSE_TIMEOUT, KAFKA_TELEMETRY_LINGER, QUEUE_APPENDS_MAX,
+    QUEUE_BYTES_MAX,
+};
 use crate::stream::{Offset, Stream};
 
 /// Whoever waits for a record.
@@ -90,18 +93,19 @@ pub(super) struct Singles {
 
 impl Singles {
     pub(super) fn open(options: &KafkaOptions, topics: Arc<Topics>) -> Result<Self, OpenError> {
-        let bounded = |linger_ms: &str| {
+        let bounded = |linger: Duration| {
             let mut config = client::producer(options);
             config
                 .set("queue.buffering.max.messages", QUEUE_APPENDS_MAX.to_string())
                 .set("queue.buffering.max.kbytes", (QUEUE_BYTES_MAX / 1024).to_string())
                 .set("message.timeout.ms", KAFKA_APPEND_TIMEOUT.as_millis().to_string())
-                .set("linger.ms", linger_ms);
+                .set("linger.ms", linger.as_millis().to_string());
             config
         };
         let losses = Losses { said: Said::default(), dropped: Default::default() };
-        let answered = bounded("1").create_with_context(Answers::default()).map_err(|p| client::refused(&p))?;
-        let offered = bounded("50").create_with_context(losses).map_err(|p| client::refused(&p))?;
+        let answered =
+            bounded(KAFKA_APPEND_LINGER).create_with_context(Answers::default()).map_err(|p| client::refused(&p))?;
+        let offered = bounded(KAFKA_TELEMETRY_LINGER).create_with_context(losses).map_err(|p| client::refused(&p))?;
         Ok(Self { topics, answered, offered })
     }
 
