@@ -20,6 +20,30 @@ td:nth-child(even){text-align:right;font-variant-numeric:tabular-nums}svg{displa
 text{font-size:11px;fill:#6b7280}.legend span{margin-right:1.2rem}.legend i{display:inline-block;width:.9rem;height:.2rem;
 margin-right:.35rem;vertical-align:middle}";
 
+/// What a plot has across.
+#[derive(Clone, Copy)]
+enum Across {
+    Seconds,
+    /// Shares of answers: 90 % at 1, 99 % at 2, and so on.
+    Nines,
+}
+
+impl Across {
+    /// Where the scale has its marks, and what they say.
+    fn marks(self, most: f64) -> Vec<(f64, String)> {
+        let step = match self {
+            Self::Seconds => nice(most / 6.0).max(1.0),
+            Self::Nines => 1.0,
+        };
+        let marks = (0..=(most / step) as u32).map(|number| step * f64::from(number));
+        let say = |mark: f64| match self {
+            Self::Seconds => format!("{mark:.0} s"),
+            Self::Nines => format!("{:.*} %", (mark as usize).saturating_sub(2), 100.0 * (1.0 - 0.1_f64.powf(mark))),
+        };
+        marks.map(|mark| (mark, say(mark))).collect()
+    }
+}
+
 /// One line of a plot: its name and its points.
 struct Line {
     name: &'static str,
@@ -65,19 +89,15 @@ pub(super) fn html(report: &Report, tally: &Tally) -> String {
     );
     page.push_str(&figures(report));
     let plots = [
-        ("Requests a second", "seconds", plot(&rates, "")),
-        ("Milliseconds from when a request was due to its answer, by second", "seconds", plot(&times, " ms")),
-        (
-            "Milliseconds by the share of answers that took no longer",
-            "90 % at 1, 99 % at 2, 99.9 % at 3",
-            plot(&curves, " ms"),
-        ),
-        ("Memory of the bidder", "seconds", plot(&memory, " MiB")),
-        ("Processors that the bidder keeps busy", "seconds", plot(&cores, "")),
+        ("Requests a second", plot(&rates, "", Across::Seconds)),
+        ("Milliseconds from when a request was due to its answer, by second", plot(&times, " ms", Across::Seconds)),
+        ("Milliseconds by the share of answers that took no longer", plot(&curves, " ms", Across::Nines)),
+        ("Memory of the bidder", plot(&memory, " MiB", Across::Seconds)),
+        ("Processors that the bidder keeps busy", plot(&cores, "", Across::Seconds)),
     ];
-    for (title, across, plot) in plots {
+    for (title, plot) in plots {
         if let Some(plot) = plot {
-            let _infallible = write!(page, "<h2>{title}</h2>{plot}<p>Across: {across}.</p>");
+            let _infallible = write!(page, "<h2>{title}</h2>{plot}");
         }
     }
     page
@@ -97,7 +117,7 @@ fn figures(report: &Report) -> String {
 }
 
 /// Lines over one scale; `None` where there is nothing to draw.
-fn plot(lines: &[Line], unit: &str) -> Option<String> {
+fn plot(lines: &[Line], unit: &str, scale: Across) -> Option<String> {
     let all = || lines.iter().flat_map(|line| &line.points);
     let most = |of: fn(&(f64, f64)) -> f64| all().map(of).fold(0.0, f64::max);
     let (across, up) = (most(|point| point.0), nice(most(|point| point.1)));
@@ -117,15 +137,11 @@ fn plot(lines: &[Line], unit: &str) -> Option<String> {
             LEFT - 6.0,
             at + 4.0
         );
-        let value = across * f64::from(part) / 4.0;
-        let anchor = if part == 4 { "end" } else { "middle" };
-        let _infallible = write!(
-            svg,
-            "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor={anchor}>{}</text>",
-            x(value),
-            height + 18.0,
-            short(value)
-        );
+    }
+    for (mark, label) in scale.marks(across) {
+        let anchor = if x(mark) > WIDTH - 20.0 { "end" } else { "middle" };
+        let _infallible =
+            write!(svg, "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor={anchor}>{label}</text>", x(mark), height + 18.0);
     }
     for (line, colour) in lines.iter().zip(COLOURS) {
         let points: String =
@@ -162,6 +178,14 @@ mod tests {
     use super::*;
 
     #[test]
+    fn marks_are_round() {
+        let said = |scale: Across, most| scale.marks(most).into_iter().map(|(_, label)| label).collect::<Vec<_>>();
+        assert_eq!(said(Across::Nines, 3.5), ["0 %", "90 %", "99 %", "99.9 %"]);
+        assert_eq!(said(Across::Seconds, 9.0), ["0 s", "2 s", "4 s", "6 s", "8 s"]);
+        assert_eq!(said(Across::Seconds, 1_800.0), ["0 s", "500 s", "1000 s", "1500 s"]);
+    }
+
+    #[test]
     fn scales_end_at_round_numbers() {
         let cases = [(0.0, 0.0), (0.07, 0.1), (1.0, 1.0), (3.0, 5.0), (230.0, 500.0), (6_000.0, 10_000.0)];
         for (value, expected) in cases {
@@ -172,11 +196,11 @@ mod tests {
     #[test]
     fn a_plot_has_every_line_within_its_frame() {
         let line = Line { name: "one", points: (0..50).map(|at| (f64::from(at), f64::from(at * at))).collect() };
-        let svg = plot(&[line], "").unwrap();
+        let svg = plot(&[line], "", Across::Seconds).unwrap();
         let points = svg.split("points=\"").nth(1).unwrap().split('"').next().unwrap();
         let numbers: Vec<f64> = points.split([',', ' ']).filter_map(|word| word.parse().ok()).collect();
         assert_eq!(numbers.len(), 100);
         assert!(numbers.chunks(2).all(|point| point[0] <= WIDTH && (0.0..HEIGHT).contains(&point[1])));
-        assert!(plot(&[], "").is_none());
+        assert!(plot(&[], "", Across::Seconds).is_none());
     }
 }

@@ -146,7 +146,6 @@ fn checks(counted: &Counters) -> BTreeMap<&'static str, f64> {
         ("caps counted for a bid", counted.get("vernier_cap_events_total{event=\"pending\"}") / bids),
         ("cap events lost", counted.get("vernier_segments_lost_cap_events_total")),
         ("telemetry dropped", counted.sum("vernier_events_dropped_total")),
-        ("shed", counted.get("vernier_requests_total{outcome=\"shed\"}")),
     ])
 }
 
