@@ -94,6 +94,8 @@ async fn metrics(State(admin): State<Admin>) -> Response {
     }
 }
 
+const CAP_EVENTS_LOST: &str = "Events that no frequency cap counts, because too many waited for Redis";
+
 fn gauges(admin: &Admin) -> Vec<Gauge> {
     let bidder = &admin.bidder;
     let supply = (admin.supply)();
@@ -105,7 +107,10 @@ fn gauges(admin: &Admin) -> Vec<Gauge> {
     let mut dropped = Vec::from(dropped);
     dropped.push(("{where=\"queue\"}".to_owned(), count(bidder.events.dropped())));
     let server = Count::ALL.iter().map(|c| (format!("{{what=\"{}\"}}", c.label()), count(admin.counters.read(*c))));
+    let stats = bidder.profiles.stats();
+    let lost = vec![(String::new(), count(stats.lost_events))];
     let mut gauges = vec![
+        Gauge { name: "cap_events_lost", help: CAP_EVENTS_LOST, kind: GaugeKind::Counter, values: lost },
         Gauge { name: "events_dropped", help: "Telemetry that was dropped", kind: GaugeKind::Counter, values: dropped },
         Gauge { name: "server", help: "What the bid port counted", kind: GaugeKind::Counter, values: server.collect() },
         one("notices_waiting", "Notices that are durable here and not in Kafka yet", count(bidder.log.waiting())),
@@ -116,7 +121,7 @@ fn gauges(admin: &Admin) -> Vec<Gauge> {
         one("leases_open", "Leases of this node that are not closed", whole(supply.open_leases)),
         one("reservations_open", "Bids in flight with money held", whole(bidder.reservations.len())),
     ];
-    gauges.extend(bidder.profiles.stats().records.map(|records| one("profiles", "Profile records", whole(records))));
+    gauges.extend(stats.records.map(|records| one("profiles", "Profile records", whole(records))));
     gauges
 }
 

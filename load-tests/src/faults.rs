@@ -150,7 +150,7 @@ fn line(report: &Report, since: &Answers) -> String {
 }
 
 fn counters(metrics: &str) -> Vec<String> {
-    let wanted = ["vernier_lookups_total", "vernier_segments_lost_cap_events", "vernier_events_dropped"];
+    let wanted = ["vernier_lookups_total", "vernier_cap_events_lost", "vernier_events_dropped"];
     let lines = metrics.lines().filter(|line| wanted.iter().any(|name| line.starts_with(name)));
     lines.map(|line| line.trim().to_owned()).collect()
 }

@@ -10,6 +10,9 @@ use serde::Serialize;
 /// The unit of processor time in `/proc/PID/stat`: `USER_HZ`, the same on every machine that this runs on.
 pub(crate) const TICK: Duration = Duration::from_millis(10);
 
+/// How the names of the threads of Kafka's client library begin.
+pub(crate) const KAFKA_THREADS: &str = "rdk:";
+
 /// What a process has used since its start, and what it holds now.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Usage {
@@ -72,7 +75,12 @@ impl Usage {
 
     /// Nanoseconds on a processor, of all threads that live.
     pub fn cpu_ns(&self) -> u64 {
-        self.threads_ns.values().sum()
+        self.threads("")
+    }
+
+    /// Those of the threads whose names begin so.
+    pub(crate) fn threads(&self, prefix: &str) -> u64 {
+        self.threads_ns.iter().filter(|(name, _)| name.starts_with(prefix)).map(|(_, ns)| ns).sum()
     }
 }
 

@@ -7,10 +7,8 @@ use serde::Serialize;
 use super::Turn;
 use crate::load::Tally;
 use crate::subject::Counters;
-use crate::usage::Usage;
+use crate::usage::{KAFKA_THREADS, Usage};
 
-/// The prefix of the names of threads of Kafka's client library.
-const KAFKA_THREADS: &str = "rdk:";
 /// That of the threads that answer requests.
 const SERVING_THREADS: &str = "http-";
 
@@ -84,11 +82,7 @@ pub(super) fn all(
         move |turn: &Turn| Some(part(turn.usage.as_ref()?) as f64 / 1e3 / turn.tally.answered() as f64)
     };
     let threads = |prefix: &'static str| {
-        move |turn: &Turn| {
-            let all = turn.usage.as_ref()?.threads_ns.iter();
-            let ns: u64 = all.filter(|(name, _)| name.starts_with(prefix)).map(|(_, ns)| ns).sum();
-            Some(ns as f64 / 1e3 / turn.tally.answered() as f64)
-        }
+        move |turn: &Turn| Some(turn.usage.as_ref()?.threads(prefix) as f64 / 1e3 / turn.tally.answered() as f64)
     };
     let ms = |share: f64| move |turn: &Turn| Some(turn.tally.from_due.ms(share));
     let bare = |figure: Option<Figure>| figure.map(|figure| Figure { ratio_to_floor: None, ..figure });
@@ -109,7 +103,8 @@ pub(super) fn all(
     ];
     figures.extend(threads_of(bidders).into_iter().map(Some));
     figures.extend(traffic(floors, bidders).into_iter().map(Some));
-    figures.extend(counted.map(checks).unwrap_or_default().into_iter().map(Some));
+    let checks = counted.into_iter().flat_map(Counters::checks);
+    figures.extend(checks.map(|(name, value, unit)| Some(Figure::new(name, value, unit))));
     figures.push(eligible.map(|eligible| Figure::new("eligible_campaigns_per_imp", eligible, "")));
     figures.push(idle.map(|idle| Figure::new("cpu_idle", idle.as_secs_f64() * 1e3, "ms/s")));
     let memory =
@@ -147,20 +142,6 @@ fn traffic(floors: &[Turn], bidders: &[Turn]) -> Vec<Figure> {
         Figure::new("floor_late", 100.0 * floor.late_share(), "%"),
         Figure::new("answers_against_the_rules", bidder.invalid as f64, "")
             .with_note(format!("of {} looked at {faults}", bidder.checked)),
-    ]
-}
-
-/// The share of requests whose segments and caps were really checked, and what was dropped.
-fn checks(counted: &Counters) -> Vec<Figure> {
-    let requests = counted.sum("vernier_requests_total");
-    let of = |part: f64| 100.0 * part / requests;
-    let bids = counted.sum("vernier_segment_bids_total");
-    vec![
-        Figure::new("segments_and_caps_checked", of(counted.get("vernier_lookups_total{result=\"member\"}")), "%"),
-        Figure::new("bids_per_request", bids / requests, ""),
-        Figure::new("caps_counted_per_bid", counted.get("vernier_cap_events_total{event=\"pending\"}") / bids, ""),
-        Figure::new("cap_events_lost", counted.get("vernier_segments_lost_cap_events_total"), ""),
-        Figure::new("telemetry_dropped", counted.sum("vernier_events_dropped_total"), ""),
     ]
 }
 

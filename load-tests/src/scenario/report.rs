@@ -7,10 +7,7 @@ use serde::Serialize;
 use super::{Sample, Scenario};
 use crate::load::{Tally, Times, length};
 use crate::subject::Counters;
-use crate::usage::load_average;
-
-/// The prefix of the names of threads of Kafka's client library.
-const KAFKA_THREADS: &str = "rdk:";
+use crate::usage::{KAFKA_THREADS, load_average};
 
 #[derive(Debug, Serialize)]
 pub(super) struct Report {
@@ -51,7 +48,7 @@ impl Report {
     ) -> Self {
         let mut figures = traffic(&scenario, tally);
         figures.extend(processor(tally, samples));
-        figures.extend(counted.map(checks).unwrap_or_default());
+        figures.extend(counted.into_iter().flat_map(Counters::checks).map(|(name, value, _)| (name, value)));
         let seconds = tally.seconds.iter().map(|second| {
             let ms = |share| second.times.as_ref().map_or(0.0, |times: &Times| times.ms(share));
             let (due, answered, good, late) = (second.due, second.answered, second.good, second.late);
@@ -109,13 +106,12 @@ fn processor(tally: &Tally, samples: &[Sample]) -> BTreeMap<&'static str, f64> {
     let used = last.usage.since(&first.usage);
     let requests = (tally.answered() + tally.calls.taken + tally.calls.refused).max(1) as f64;
     let us = |ns: u64| ns as f64 / 1e3 / requests;
-    let kafka = used.threads_ns.iter().filter(|(name, _)| name.starts_with(KAFKA_THREADS)).map(|(_, ns)| ns).sum();
     let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
     BTreeMap::from([
         ("cpu us of all requests and notices", us(used.cpu_ns())),
         ("cpu us user", us(used.user_ns)),
         ("cpu us system", us(used.system_ns)),
-        ("cpu us of Kafka's library", us(kafka)),
+        ("cpu us of Kafka's library", us(used.threads(KAFKA_THREADS))),
         ("memory MiB at the start", mib(first.usage.memory)),
         ("memory MiB at the end", mib(last.usage.memory)),
         ("memory slope %/h of the last half", slope(samples)),
@@ -135,18 +131,6 @@ fn slope(samples: &[Sample]) -> f64 {
     let spread: f64 = half.iter().map(|sample| (sample.at - at_mean).powi(2)).sum();
     let along: f64 = half.iter().map(|sample| (sample.at - at_mean) * (memory(sample) - memory_mean)).sum();
     if spread == 0.0 { 0.0 } else { 100.0 * 3_600.0 * along / spread / memory_mean }
-}
-
-/// The share of requests whose segments and caps were really checked, and what was dropped.
-fn checks(counted: &Counters) -> BTreeMap<&'static str, f64> {
-    let requests = counted.sum("vernier_requests_total");
-    let bids = counted.sum("vernier_segment_bids_total");
-    BTreeMap::from([
-        ("segments and caps checked %", 100.0 * counted.get("vernier_lookups_total{result=\"member\"}") / requests),
-        ("caps counted for a bid", counted.get("vernier_cap_events_total{event=\"pending\"}") / bids),
-        ("cap events lost", counted.get("vernier_segments_lost_cap_events_total")),
-        ("telemetry dropped", counted.sum("vernier_events_dropped_total")),
-    ])
 }
 
 #[cfg(test)]

@@ -23,9 +23,25 @@ impl Counters {
         Self(grown.collect())
     }
 
-    /// One of them; 0 where it is not told.
-    pub(crate) fn get(&self, name: &str) -> f64 {
-        self.0.get(name).copied().unwrap_or_default()
+    /// One of them; `None` where it is not told.
+    pub(crate) fn get(&self, name: &str) -> Option<f64> {
+        self.0.get(name).copied()
+    }
+
+    /// Whether segments and caps were really checked, and what was dropped, each with its unit; what is not told is left
+    /// out.
+    pub(crate) fn checks(&self) -> Vec<(&'static str, f64, &'static str)> {
+        let (requests, bids) = (self.sum("vernier_requests_total"), self.sum("vernier_segment_bids_total"));
+        let known = self.get("vernier_lookups_total{result=\"member\"}");
+        let counted = self.get("vernier_cap_events_total{event=\"pending\"}");
+        let figures = [
+            ("segments_and_caps_checked", known.map(|known| 100.0 * known / requests), "%"),
+            ("bids_per_request", Some(bids / requests), ""),
+            ("caps_counted_per_bid", counted.map(|counted| counted / bids), ""),
+            ("cap_events_lost", self.get("vernier_cap_events_lost_total"), ""),
+            ("telemetry_dropped", Some(self.sum("vernier_events_dropped_total")), ""),
+        ];
+        figures.into_iter().filter_map(|(name, value, unit)| Some((name, value?, unit))).collect()
     }
 
     /// The sum of all with a name, whatever their labels.
@@ -47,8 +63,8 @@ mod tests {
             )
         };
         let grown = Counters::read(&page(12)).since(&Counters::read(&page(5)));
-        assert_eq!(grown.get("vernier_lookups_total{result=\"member\"}"), 7.0);
-        assert_eq!((grown.sum("vernier_lookups_total"), grown.get("none")), (7.0, 0.0));
+        assert_eq!(grown.get("vernier_lookups_total{result=\"member\"}"), Some(7.0));
+        assert_eq!((grown.sum("vernier_lookups_total"), grown.get("none")), (7.0, None));
         assert_eq!(Counters::read(&page(12)).sum("vernier_lookups_total"), 14.0);
     }
 }

@@ -149,11 +149,13 @@ impl Link {
             calls.add_command(swap.call());
         }
         match connection.clone().send_packed_commands(&calls, 0, swaps.len()).await {
-            // Where the function was missing none was made, and each brings it. One that was made finds what it wrote.
-            Ok(answers) if answers.iter().any(|answer| matches!(answer, Value::ServerError(_))) => {
-                join_all(swaps.iter().map(|swap| self.swap(swap))).await
+            Ok(answers) => {
+                let answers = answers.into_iter().map(|answer| answer.extract_error().and_then(Swapped::of));
+                let answers: Vec<_> = answers.collect();
+                // Then none was made, and each brings it.
+                let missing = answers.iter().any(|answer| answer.as_ref().is_err_and(is_function_missing));
+                if missing { join_all(swaps.iter().map(|swap| self.swap(swap))).await } else { answers }
             }
-            Ok(answers) => answers.into_iter().map(Swapped::of).collect(),
             Err(error) => swaps.iter().map(|_| Err(error.clone())).collect(),
         }
     }
@@ -163,7 +165,7 @@ impl Link {
         let (mut link, call) = (self.clone(), swap.call());
         match link.ask(swap.id, call.clone()).await {
             // A master that was added since.
-            Err(error) if error.detail().is_some_and(|detail| detail.contains("Function not found")) => {
+            Err(error) if is_function_missing(&error) => {
                 link.load_functions().await?;
                 link.ask(swap.id, call).await.and_then(Swapped::of)
             }
@@ -176,6 +178,10 @@ impl Link {
         let remove = async |id| self.clone().ask(id, about("UNLINK", id)).await;
         join_all(ids.iter().map(remove)).await.into_iter().try_for_each(|removed| removed.map(drop))
     }
+}
+
+fn is_function_missing(error: &RedisError) -> bool {
+    error.detail().is_some_and(|detail| detail.contains("Function not found"))
 }
 
 impl Swap<'_> {
