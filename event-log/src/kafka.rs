@@ -21,6 +21,7 @@ mod client;
 mod desk;
 mod partitioner;
 mod places;
+mod polled;
 mod singles;
 mod spool;
 mod tail;

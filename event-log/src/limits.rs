@@ -53,6 +53,9 @@ pub const KAFKA_APPEND_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long an append to Kafka that somebody waits for is held back, so that others go with it.
 pub const KAFKA_APPEND_LINGER: Duration = Duration::from_millis(1);
 
+/// How much later an answer of Kafka is heard than it is there, at most.
+pub const KAFKA_ANSWER_PAUSE: Duration = Duration::from_millis(1);
+
 /// How long telemetry is held back: the fewer batches, the less each record costs.
 pub const KAFKA_TELEMETRY_LINGER: Duration = Duration::from_millis(250);
 

@@ -78,7 +78,7 @@ pub async fn run(settings: &Settings) -> io::Result<()> {
         }
     }
     let counted = subject.counters().await?.zip(before).map(|(after, before)| after.since(&before));
-    let figures = figure::all(&floors, &bidders, counted.as_ref(), eligible, idle);
+    let figures = figure::all(&floors, &bidders, counted.as_ref(), eligible, idle.as_ref());
     for Figure { name, value, unit, ratio_to_floor, note } in &figures {
         let ratio = ratio_to_floor.as_ref().map(|ratio| format!("   {ratio}")).unwrap_or_default();
         let note = note.as_ref().map(|note| format!("   ({note})")).unwrap_or_default();
@@ -118,11 +118,10 @@ async fn turn(
     Ok((Turn { tally, usage }, answers))
 }
 
-/// What a process uses in a second without requests.
-async fn idle(process: Option<u32>) -> io::Result<Option<Duration>> {
+/// What a process uses in [`IDLE`] without requests.
+async fn idle(process: Option<u32>) -> io::Result<Option<Usage>> {
     let Some(process) = process else { return Ok(None) };
     let before = Usage::of(process)?;
     sleep(IDLE).await;
-    let used = Usage::of(process)?.since(&before);
-    Ok(Some(Duration::from_nanos(used.cpu_ns()) / IDLE.as_secs() as u32))
+    Ok(Some(Usage::of(process)?.since(&before)))
 }

@@ -10,7 +10,7 @@ use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::ConsumerContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::producer::{Producer, ProducerContext, ThreadedProducer};
+use rdkafka::producer::{BaseProducer, Producer, ProducerContext};
 
 use super::KafkaOptions;
 use crate::error::OpenError;
@@ -105,7 +105,7 @@ pub(super) fn producer(options: &KafkaOptions) -> ClientConfig {
 
 /// Whether all that `producer` was given is delivered, or given up, within `timeout`. It only looks, now and then: the
 /// producer's own thread hears the servers, and a `flush` that waits turns a loop over the last millisecond of its time.
-pub(super) fn flushed<C: ProducerContext>(producer: &ThreadedProducer<C>, timeout: Duration) -> bool {
+pub(super) fn flushed<C: ProducerContext>(producer: &BaseProducer<C>, timeout: Duration) -> bool {
     let start = Instant::now();
     loop {
         if producer.flush(Duration::ZERO).is_ok() {

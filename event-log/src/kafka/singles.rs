@@ -9,16 +9,17 @@ use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{DeliveryResult, Message};
-use rdkafka::producer::{BaseRecord, Producer, ProducerContext, PurgeConfig, ThreadedProducer};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext, PurgeConfig};
 use tokio::sync::oneshot;
 
 use super::client::{self, Said};
+use super::polled::Polled;
 use super::{KafkaOptions, Topics};
 use crate::appending::Appending;
 use crate::error::{AppendError, Failure, OpenError};
 use crate::limits::{
-    KAFKA_APPEND_LINGER, KAFKA_APPEND_TIMEOUT, KAFKA_CLOSE_TIMEOUT, KAFKA_TELEMETRY_LINGER, QUEUE_APPENDS_MAX,
-    QUEUE_BYTES_MAX,
+    KAFKA_ANSWER_PAUSE, KAFKA_APPEND_LINGER, KAFKA_APPEND_TIMEOUT, KAFKA_CLOSE_TIMEOUT, KAFKA_TELEMETRY_LINGER,
+    QUEUE_APPENDS_MAX, QUEUE_BYTES_MAX,
 };
 use crate::stream::{Offset, Stream};
 
@@ -87,8 +88,8 @@ impl ProducerContext for Losses {
 /// The two producers.
 pub(super) struct Singles {
     topics: Arc<Topics>,
-    answered: ThreadedProducer<Answers>,
-    offered: ThreadedProducer<Losses>,
+    answered: Polled<Answers>,
+    offered: Polled<Losses>,
 }
 
 impl Singles {
@@ -103,9 +104,13 @@ impl Singles {
             config
         };
         let losses = Losses { said: Said::default(), dropped: Default::default() };
-        let answered =
-            bounded(KAFKA_APPEND_LINGER).create_with_context(Answers::default()).map_err(|p| client::refused(&p))?;
-        let offered = bounded(KAFKA_TELEMETRY_LINGER).create_with_context(losses).map_err(|p| client::refused(&p))?;
+        let answered = Polled::new(&bounded(KAFKA_APPEND_LINGER), Answers::default(), KAFKA_ANSWER_PAUSE);
+        // Of telemetry nobody waits for, only losses are told.
+        let mut offered = bounded(KAFKA_TELEMETRY_LINGER);
+        offered.set("delivery.report.only.error", "true");
+        let offered = Polled::new(&offered, losses, KAFKA_TELEMETRY_LINGER);
+        let (answered, offered) =
+            answered.and_then(|answered| Ok((answered, offered?))).map_err(|p| client::refused(&p))?;
         Ok(Self { topics, answered, offered })
     }
 
@@ -157,7 +162,7 @@ impl Singles {
 
     /// Delivers what is queued, for a while; what is not delivered then is answered so.
     pub(super) fn close(&self) {
-        fn drain<C: ProducerContext>(producer: &ThreadedProducer<C>) {
+        fn drain<C: ProducerContext>(producer: &BaseProducer<C>) {
             if !client::flushed(producer, KAFKA_CLOSE_TIMEOUT) {
                 producer.purge(PurgeConfig::default().queue().inflight());
                 // Only to have the answers given; what is purged needs no server.

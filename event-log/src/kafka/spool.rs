@@ -13,13 +13,14 @@ use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::DeliveryResult;
-use rdkafka::producer::{BaseRecord, Producer, ProducerContext, ThreadedProducer};
+use rdkafka::producer::{BaseRecord, Producer, ProducerContext};
 
 use super::client::{self, Said};
+use super::polled::Polled;
 use super::{KafkaOptions, Topics};
 use crate::appending::Appending;
 use crate::error::{Failure, OpenError, ReadError};
-use crate::limits::{KAFKA_CLOSE_TIMEOUT, KAFKA_RECONNECT_MAX, SPOOL_SEGMENT_BYTES};
+use crate::limits::{KAFKA_ANSWER_PAUSE, KAFKA_CLOSE_TIMEOUT, KAFKA_RECONNECT_MAX, SPOOL_SEGMENT_BYTES};
 use crate::local::{LocalLog, LocalTail};
 use crate::stream::{Offset, Record, Stream};
 use crate::wait::block_on;
@@ -136,7 +137,7 @@ impl Shipper {
     }
 
     /// Sends records in their order, as often as it takes, until Kafka has all of them.
-    fn ship(&self, producer: &mut Option<ThreadedProducer<Refusals>>, records: &[Record]) -> Result<(), Ending> {
+    fn ship(&self, producer: &mut Option<Polled<Refusals>>, records: &[Record]) -> Result<(), Ending> {
         loop {
             self.check()?;
             let sent = match producer.take().map_or_else(|| self.producer(), Ok) {
@@ -149,11 +150,7 @@ impl Shipper {
         }
     }
 
-    fn send(
-        &self,
-        producer: &ThreadedProducer<Refusals>,
-        records: &[Record],
-    ) -> Result<Result<(), KafkaError>, Ending> {
+    fn send(&self, producer: &Polled<Refusals>, records: &[Record]) -> Result<Result<(), KafkaError>, Ending> {
         for Record { key, value, .. } in records {
             let partition = self.topics.partition_of(Stream::Notices, key).0.cast_signed();
             let name = self.topics.name(Stream::Notices);
@@ -186,11 +183,11 @@ impl Shipper {
         if now < deadline { Ok(()) } else { Err(Ending) }
     }
 
-    fn producer(&self) -> Result<ThreadedProducer<Refusals>, KafkaError> {
+    fn producer(&self) -> Result<Polled<Refusals>, KafkaError> {
         let mut config = client::producer(&self.options);
         // A notice is never given up.
         config.set("message.timeout.ms", "0").set("linger.ms", "5");
-        config.create_with_context(Refusals::default())
+        Polled::new(&config, Refusals::default(), KAFKA_ANSWER_PAUSE)
     }
 
     /// Everything before `offset` is in Kafka.

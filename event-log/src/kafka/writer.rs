@@ -7,14 +7,16 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::producer::{BaseRecord, Producer, ThreadedProducer};
+use rdkafka::producer::{BaseRecord, Producer};
 use tokio::sync::oneshot;
 
 use super::client::{self, ANSWER, Said};
+use super::polled::Polled;
 use super::{KafkaOptions, Topics};
 use crate::error::{AppendError, Failure, OpenError};
 use crate::limits::{
-    BATCH_BYTES_MAX, KAFKA_TRANSACTION_TIMEOUT, KAFKA_WRITE_TIMEOUT, RECORD_BYTES_MAX, WRITER_BATCHES_MAX,
+    BATCH_BYTES_MAX, KAFKA_ANSWER_PAUSE, KAFKA_TRANSACTION_TIMEOUT, KAFKA_WRITE_TIMEOUT, RECORD_BYTES_MAX,
+    WRITER_BATCHES_MAX,
 };
 use crate::stream::{KeyValue, Stream};
 
@@ -62,8 +64,8 @@ impl KafkaWriter {
         let (opened, is_open) = oneshot::channel();
         let named = name.clone();
         let work = move || {
-            let producer = config.create_with_context(Quiet(Said::default()));
-            let ready = producer.and_then(|producer: ThreadedProducer<Quiet>| {
+            let producer = Polled::new(&config, Quiet(Said::default()), KAFKA_ANSWER_PAUSE);
+            let ready = producer.and_then(|producer| {
                 // Ends what an earlier writer of this name began, and its right to write.
                 producer.init_transactions(ANSWER)?;
                 Ok(producer)
@@ -106,7 +108,7 @@ fn check(records: &[KeyValue]) -> Result<(), AppendError> {
 
 /// The thread.
 struct Scribe {
-    producer: ThreadedProducer<Quiet>,
+    producer: Polled<Quiet>,
     topics: Arc<Topics>,
     name: Arc<str>,
     closed: Arc<AtomicBool>,

@@ -1,16 +1,17 @@
 //! What was measured, one object a figure.
 
-use std::time::Duration;
-
 use serde::Serialize;
 
-use super::Turn;
+use super::{IDLE, Turn};
 use crate::load::Tally;
 use crate::subject::Counters;
 use crate::usage::{KAFKA_THREADS, Usage};
 
 /// That of the threads that answer requests.
 const SERVING_THREADS: &str = "http-";
+
+/// A thread that takes less than this in an idle second, in milliseconds, is not named.
+const IDLE_MS_TOLD: f64 = 0.1;
 
 /// One figure.
 #[derive(Clone, Debug, Serialize)]
@@ -74,7 +75,7 @@ pub(super) fn all(
     bidders: &[Turn],
     counted: Option<&Counters>,
     eligible: Option<f64>,
-    idle: Option<Duration>,
+    idle: Option<&Usage>,
 ) -> Vec<Figure> {
     let of =
         |name: &str, unit, find: &dyn Fn(&Turn) -> Option<f64>| Figure::of_turns(name, unit, floors, bidders, find);
@@ -106,7 +107,7 @@ pub(super) fn all(
     let checks = counted.into_iter().flat_map(Counters::checks);
     figures.extend(checks.map(|(name, value, unit)| Some(Figure::new(name, value, unit))));
     figures.push(eligible.map(|eligible| Figure::new("eligible_campaigns_per_imp", eligible, "")));
-    figures.push(idle.map(|idle| Figure::new("cpu_idle", idle.as_secs_f64() * 1e3, "ms/s")));
+    figures.extend(idle.into_iter().flat_map(idle_of).map(Some));
     let memory =
         bidders.last().and_then(|turn| turn.usage.as_ref()).map(|usage| usage.memory as f64 / f64::from(1 << 20));
     figures.push(memory.map(|memory| Figure::new("memory", memory, "MiB")));
@@ -123,6 +124,14 @@ fn threads_of(bidders: &[Turn]) -> Vec<Figure> {
     let figure =
         |(name, ns): (&str, u64)| Figure::new(&format!("thread {name}"), ns as f64 / 1e3 / requests as f64, "us");
     threads.into_iter().filter(|(_, ns)| *ns > 0).map(figure).collect()
+}
+
+/// What a bidder takes in a second without requests, in all and by kind of thread.
+fn idle_of(used: &Usage) -> Vec<Figure> {
+    let ms = |ns: u64| ns as f64 / 1e6 / IDLE.as_secs_f64();
+    let threads = used.threads_ns.iter().map(|(name, ns)| (format!("idle thread {name}"), ms(*ns)));
+    let threads = threads.filter(|(_, ms)| *ms >= IDLE_MS_TOLD).map(|(name, ms)| Figure::new(&name, ms, "ms/s"));
+    std::iter::once(Figure::new("cpu_idle", ms(used.cpu_ns()), "ms/s")).chain(threads).collect()
 }
 
 fn traffic(floors: &[Turn], bidders: &[Turn]) -> Vec<Figure> {
