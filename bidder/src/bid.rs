@@ -73,11 +73,11 @@ async fn answer(core: &Core, dialect: &Dialect, body: &[u8], buffers: &mut Buffe
     let time = Duration::from_millis(dialect.deadline_ms(view.tmax_ms).into());
     let deadline = accepted.clock + time;
     let known_by = deadline - time / DECISION_SHARE;
-    let (ids, audience) = look_up(&core.bidder, &core.profiles, &view, profile, now, known_by).await;
+    let (read, ids, audience) = look_up(&core.bidder, &core.profiles, &view, profile, now, known_by).await;
     let snapshot = core.bidder.campaigns.load();
     let seed = seed(&core.bidder, &view);
     let request = decide::BidRequest { context: &view.context, opportunities: view.opportunities, audience, now, seed };
-    let mut offers = Offers::new(core, dialect, &snapshot, &view, &request, ids);
+    let mut offers = Offers::new(core, dialect, &snapshot, &view, &request, (ids, read));
     // Nobody would take the bid, so nothing is decided, and no money is held. What is left to do takes microseconds.
     if Instant::now() >= deadline {
         offers.finish();
@@ -98,7 +98,7 @@ async fn answer(core: &Core, dialect: &Dialect, body: &[u8], buffers: &mut Buffe
     offers.finish().map_or(Answer::NoBid, Answer::Bids)
 }
 
-/// Looks the person up, as far as the request permits it. A stranger can still be bid on; a late answer to the exchange
+/// Looks the person up, as far as the request permits it, and leaves what was read in `profile`. A stranger can still be bid on; a late answer to the exchange
 /// cannot be.
 pub async fn look_up<'p>(
     bidder: &Bidder,
@@ -107,20 +107,21 @@ pub async fn look_up<'p>(
     profile: &'p mut ProfileBuffer,
     now: Micros,
     deadline: Instant,
-) -> (PersonIds, Audience<'p>) {
+) -> (&'p ProfileBuffer, PersonIds, Audience<'p>) {
     let permit = privacy::permit(view);
     if let Some(by) = permit.restricted_by() {
         bidder.metrics.restricted(by);
     }
     let ids = person_ids(&bidder.hasher, view, &permit);
-    let read = profiles.read(permit, ids.as_slice(), now, deadline, profile).await;
-    let audience = read.map_or_else(Audience::Unknown, |()| Audience::Known(profile.profile()));
+    let found = profiles.read(permit, ids.as_slice(), now, deadline, profile).await;
+    let profile: &ProfileBuffer = profile;
+    let audience = found.map_or_else(Audience::Unknown, |()| Audience::Known(profile.profile()));
     bidder.metrics.looked_up(match audience {
         Audience::Known(known) if known.memberships.is_empty() => LookUp::Stranger,
         Audience::Known(_) => LookUp::Member,
         Audience::Unknown(why) => LookUp::Unknown(why),
     });
-    (ids, audience)
+    (profile, ids, audience)
 }
 
 /// A keyed hash of the request's id: a replay has the same one, and no sender can choose it.

@@ -41,9 +41,16 @@ pub struct Snapshot {
     /// The names of segments, for people.
     pub segments: BTreeMap<SegmentId, String>,
     stopped: Vec<AtomicBool>,
+    /// Those of [`Self::stopped`], for records: stops are few, and campaigns may be many.
+    stopped_ids: Mutex<Vec<CampaignId>>,
 }
 
 impl Snapshot {
+    /// The campaigns that were stopped, in the order in which they were.
+    pub fn stopped_ids(&self) -> Vec<CampaignId> {
+        self.stopped_ids.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Whether the campaign was stopped, also since the index was compiled.
     pub fn is_stopped(&self, slot: Slot) -> bool {
         self.stopped.get(slot.0 as usize).is_none_or(|flag| flag.load(Ordering::Relaxed))
@@ -70,8 +77,12 @@ impl Snapshot {
 
     fn stop(&self, campaign: CampaignId) {
         let flag = self.index.slot_of(campaign).and_then(|slot| self.stopped.get(slot.0 as usize));
-        if let Some(flag) = flag {
-            flag.store(true, Ordering::Relaxed);
+        // Whoever was decided on by the flag finds it in the list.
+        let mut ids = self.stopped_ids.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(flag) = flag
+            && !flag.swap(true, Ordering::Relaxed)
+        {
+            ids.push(campaign);
         }
     }
 }
@@ -233,6 +244,7 @@ impl Catalog {
         };
         let accounts = index.campaigns().iter().map(account).collect();
         let stopped = index.campaigns().iter().map(|c| AtomicBool::new(self.stopped.contains(&c.id))).collect();
+        let stopped_ids = index.campaigns().iter().map(|c| c.id).filter(|id| self.stopped.contains(id)).collect();
         let ads = index.variants().map(|(_, campaign, creative, variant)| {
             Ad::compile(&AdFacts {
                 adid: &variant.id.to_string(),
@@ -246,7 +258,8 @@ impl Catalog {
         });
         let ads = ads.collect();
         let landing_urls = index.variants().map(|(.., variant)| variant.landing_url.clone()).collect();
-        Snapshot { ads, landing_urls, accounts, stopped, segments: self.segments.clone(), index }
+        let stopped_ids = Mutex::new(stopped_ids);
+        Snapshot { ads, landing_urls, accounts, stopped, stopped_ids, segments: self.segments.clone(), index }
     }
 }
 

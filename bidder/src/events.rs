@@ -1,4 +1,4 @@
-//! Telemetry off the hot path: cores hand bids and opportunities to one producer thread, which encodes and appends
+//! Telemetry off the hot path: cores hand bids and opportunities to one producer thread, which appends
 //! them. Nothing here ever waits; what does not fit is dropped by person, so that experiment arms lose alike, and counted.
 
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::thread::JoinHandle;
 
-use decision::ids::PersonKey;
+use decision::ids::{ImpressionId, PersonKey};
 use event_log::{EventLog, Stream};
 use proto::record;
 use proto::wire;
@@ -20,8 +20,8 @@ mod tests;
 /// One record of telemetry.
 #[derive(Debug)]
 pub enum Telemetry {
-    /// A bid or ghost bid.
-    Bid(Box<wire::Bid>),
+    /// A bid or ghost bid: its impression, and its record in `bids`.
+    Bid(ImpressionId, Vec<u8>),
     /// A sampled request with all that decided it.
     Opportunity(Box<wire::OpportunityRecord>),
 }
@@ -97,10 +97,10 @@ fn produce(log: &EventLog, queue: &Receiver<Option<Telemetry>>, waiting: &Atomic
         };
         waiting.fetch_sub(1, Ordering::Relaxed);
         // The log counts what it drops.
-        let _taken = match &telemetry {
-            Telemetry::Bid(bid) => log.offer(Stream::Bids, bid.impression.as_slice(), record::encode(&**bid)),
+        let _taken = match telemetry {
+            Telemetry::Bid(impression, record) => log.offer(Stream::Bids, impression.0, record),
             Telemetry::Opportunity(opportunity) => {
-                log.offer(Stream::Opportunities, opportunity.person.as_slice(), record::encode(&**opportunity))
+                log.offer(Stream::Opportunities, opportunity.person.as_slice(), record::encode(&*opportunity))
             }
         };
     }

@@ -74,7 +74,7 @@ pub async fn explain(bidder: &Bidder, exchange: &str, body: &[u8], now: Micros) 
     let (mut buffer, mut profile) = (RequestBuffer::default(), ProfileBuffer::new());
     let view = buffer.read(body, dialect).map_err(|problem| format!("not a bid request: {}", problem.label()))?;
     let restricted_by = privacy::permit(&view).restricted_by().map(|by| by.label().to_owned());
-    let (_, audience) =
+    let (_, _, audience) =
         look_up(bidder, &bidder.profiles, &view, &mut profile, now, Instant::now() + EXPLAIN_TIMEOUT).await;
     let snapshot = bidder.campaigns.load();
     let (audience_is, segments) = match &audience {

@@ -104,7 +104,7 @@ pub const LEASE_IMPRESSIONS_MIN: i64 = 64;
 pub const LEASE_SHARE_OF_DAY: i64 = 100;
 
 /// How long records of telemetry are gathered before the producer thread takes them.
-pub const EVENTS_INTERVAL: Duration = Duration::from_millis(10);
+pub const EVENTS_INTERVAL: Duration = Duration::from_millis(50);
 /// Records of telemetry that wait for it.
 pub const EVENTS_QUEUED_MAX: usize = 65_536;
 /// From this length of the queue on, a growing share of people is left out.
@@ -124,8 +124,8 @@ pub const NOTICE_QUERY_BYTES_MAX: usize = 2_048;
 /// (OpenRTB 2.6 section 7.2) and a person may still click.
 pub const TOKEN_LIFE_S: i64 = 3_600;
 
-/// Room for one bid of an answer before it has to grow.
-pub const ANSWER_BYTES_EXPECTED: usize = 6 * 1_024;
+/// Room for the id and the notice URLs of one bid before it has to grow.
+pub const URLS_BYTES_EXPECTED: usize = 2 * 1_024;
 /// Buffers of finished requests that a core keeps.
 pub const BUFFERS_KEPT_MAX: usize = 256;
 

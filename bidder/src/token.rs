@@ -1,15 +1,16 @@
 //! Sealed tokens: what a bid says of itself in its notice URLs, so that any node can take the notice and no node keeps
 //! a session.
 //!
-//! A token is base64url (no padding) of `version, key id, nonce (12), ciphertext, tag (16)`, sealed with AES-128-GCM-SIV
-//! (RFC 8452). It is sealed and not merely signed, since a readable segment would leak. The notice's kind is associated
-//! data, so a click URL cannot be turned into a billing one. The nonce is the first 12 bytes of the impression id, which
-//! is random; where several kinds share it their associated data differ, which this mode is made for.
+//! What a bid says is sealed once: base64url (no padding) of `version, key id, nonce (12), ciphertext, tag (16)`, with
+//! AES-128-GCM-SIV (RFC 8452) and the first two bytes as associated data. It is sealed and not merely signed, since a
+//! readable segment would leak. The nonce is the first 12 bytes of the impression id, which is random.
+//!
+//! The token for a kind of notice is that, and a mark: base64url of SipHash-2-4 with 128 bits (Aumasson and Bernstein,
+//! 2012), under a key of its own, of `version, key id, nonce, tag, kind` and, for a click, of where it leads. So a click
+//! URL cannot be turned into a billing one. Where a click leads stands in the open behind a dot: whoever clicks sees it.
+//!
+//! Tokens of version 1, sealed for each kind with the kind as associated data and the landing URL inside, still open.
 
-use aes_gcm_siv::aead::{AeadInOut, KeyInit};
-use aes_gcm_siv::{Aes128GcmSiv, Nonce};
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use decision::ids::{
     AdvertiserId, CampaignId, CreativeId, Currency, ExchangeName, IdHash, ImpressionId, LeaseId, NodeId, PersonKey,
     SegmentId, VariantId,
@@ -18,16 +19,16 @@ use decision::money::{Nanos, Rate};
 use decision::outcome::Arm;
 use decision::time::Micros;
 
-use crate::limits::{TOKEN_BYTES_MAX, TOKEN_IDS_MAX, TOKEN_IMP_ID_BYTES_MAX};
+use crate::limits::{TOKEN_IDS_MAX, TOKEN_IMP_ID_BYTES_MAX};
 
 mod claims;
+mod keys;
 #[cfg(test)]
 mod tests;
 
-const VERSION: u8 = 1;
-const HEAD_BYTES: usize = 2;
+pub use keys::{Key, Keys, Sealed};
+
 const NONCE_BYTES: usize = 12;
-const TAG_BYTES: usize = 16;
 
 /// What a notice URL is for. Bound into its token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -156,6 +157,8 @@ pub struct Forged;
 pub struct Opened {
     plain: Vec<u8>,
     impression: ImpressionId,
+    /// Of a click.
+    landing_url: String,
 }
 
 impl Opened {
@@ -164,93 +167,7 @@ impl Opened {
     /// # Panics
     /// Never: [`Keys::open`] has read the same bytes.
     pub fn claims(&self) -> Claims<'_> {
-        claims::read(self.impression, &self.plain).expect("the bytes were read when the token was opened")
+        let (claims, _) = claims::read(self.impression, &self.plain).expect("they were read when the token was opened");
+        Claims { landing_url: &self.landing_url, ..claims }
     }
-}
-
-/// One key and the number by which tokens name it.
-#[derive(Clone)]
-pub struct Key {
-    id: u8,
-    cipher: Aes128GcmSiv,
-}
-
-impl Key {
-    /// A key of 16 secret bytes.
-    pub fn new(id: u8, secret: &[u8; 16]) -> Self {
-        Self { id, cipher: Aes128GcmSiv::new(secret.into()) }
-    }
-}
-
-impl std::fmt::Debug for Key {
-    /// Without the secret.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Key({})", self.id)
-    }
-}
-
-/// The keys in use: the current one seals; the previous one still opens, so that keys can be changed without losing a
-/// notice.
-#[derive(Clone, Debug)]
-pub struct Keys {
-    current: Key,
-    previous: Option<Key>,
-}
-
-impl Keys {
-    /// Seals with `current` and opens with both.
-    pub fn new(current: Key, previous: Option<Key>) -> Self {
-        Self { current, previous }
-    }
-
-    /// Appends the token of `claims` for a notice of `kind` to `url`. `scratch` is room to work in.
-    pub fn seal(&self, kind: NoticeKind, claims: &Claims<'_>, scratch: &mut Vec<u8>, url: &mut String) {
-        scratch.clear();
-        scratch.extend_from_slice(&[VERSION, self.current.id]);
-        scratch.extend_from_slice(&claims.impression.0[..NONCE_BYTES]);
-        let start = scratch.len();
-        claims::write(claims, kind == NoticeKind::Click, scratch);
-        let nonce = nonce(&claims.impression.0);
-        let body = &mut scratch[start..];
-        let tag = self.current.cipher.encrypt_inout_detached(&nonce, &aad(self.current.id, kind), body.into());
-        scratch.extend_from_slice(&tag.expect("a token is far below the mode's limit of 2^36 bytes"));
-        URL_SAFE_NO_PAD.encode_string(&*scratch, url);
-    }
-
-    /// Opens a token for a notice of `kind` that arrived at `now`, and says whether its time is over.
-    ///
-    /// # Errors
-    /// [`Forged`] where the token is not one of ours for this kind.
-    pub fn open(&self, kind: NoticeKind, token: &str, now: Micros) -> Result<(Opened, bool), Forged> {
-        if token.len() > TOKEN_BYTES_MAX {
-            return Err(Forged);
-        }
-        let mut bytes = URL_SAFE_NO_PAD.decode(token).map_err(|_| Forged)?;
-        let [VERSION, key_id, ..] = *bytes else { return Err(Forged) };
-        if bytes.len() < HEAD_BYTES + NONCE_BYTES + TAG_BYTES {
-            return Err(Forged);
-        }
-        let key = [Some(&self.current), self.previous.as_ref()].into_iter().flatten().find(|key| key.id == key_id);
-        let key = key.ok_or(Forged)?;
-        let nonce = nonce(&bytes[HEAD_BYTES..]);
-        let mut body = bytes.split_off(HEAD_BYTES + NONCE_BYTES);
-        key.cipher.decrypt_in_place(&nonce, &aad(key_id, kind), &mut body).map_err(|_| Forged)?;
-        let rest = body.first_chunk::<{ 16 - NONCE_BYTES }>().ok_or(Forged)?;
-        let mut impression = ImpressionId::default();
-        impression.0[..NONCE_BYTES].copy_from_slice(&nonce);
-        impression.0[NONCE_BYTES..].copy_from_slice(rest);
-        let claims = claims::read(impression, &body).ok_or(Forged)?;
-        let expired = now >= claims.expires_at;
-        Ok((Opened { plain: body, impression }, expired))
-    }
-}
-
-fn nonce(bytes: &[u8]) -> Nonce {
-    let mut nonce = Nonce::default();
-    nonce.copy_from_slice(&bytes[..NONCE_BYTES]);
-    nonce
-}
-
-fn aad(key_id: u8, kind: NoticeKind) -> [u8; 3] {
-    [VERSION, key_id, kind.code()]
 }

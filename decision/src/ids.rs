@@ -45,7 +45,7 @@ macro_rules! sixteen_bytes {
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+                f.write_str(str::from_utf8(&hex(self.0)).unwrap_or_default())
             }
         }
 
@@ -55,6 +55,16 @@ macro_rules! sixteen_bytes {
             }
         }
     )*};
+}
+
+/// Each byte as two digits, high one first.
+fn hex(bytes: [u8; 16]) -> [u8; 32] {
+    const DIGITS: [u8; 16] = *b"0123456789abcdef";
+    let mut text = [0; 32];
+    for (pair, byte) in text.as_chunks_mut::<2>().0.iter_mut().zip(bytes) {
+        *pair = [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]];
+    }
+    text
 }
 
 sixteen_bytes! {

@@ -53,7 +53,7 @@ impl Place {
         let keys = Keys::new(Key::new(1, &[9; 16]), None);
         let tokens = NoticeKind::ALL.map(|kind| {
             let mut token = String::new();
-            keys.seal(kind, &claims(name), &mut Vec::new(), &mut token);
+            keys.seal(&claims(name)).token(kind, &mut token);
             token
         });
         let bidder = Bidder {

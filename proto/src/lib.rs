@@ -5,6 +5,7 @@
 
 pub mod bid;
 pub mod campaign;
+mod fields;
 #[cfg(test)]
 mod fixtures;
 pub mod ids;

@@ -51,6 +51,13 @@ impl ProfileBuffer {
         Profile { person: self.person, memberships: &self.memberships, impressions: &self.impressions }
     }
 
+    /// The record of the id at that place, as the last look-up read it; empty where there is none. `None` after a look-up
+    /// that failed.
+    pub(crate) fn record(&self, at: usize) -> Option<Vec<u8>> {
+        let Fields { memberships, caps } = self.records[..self.filled].get(at)?;
+        Some(record::whole::join(&self.bytes[memberships.clone()], &self.bytes[caps.clone()]))
+    }
+
     pub(crate) fn clear(&mut self) {
         self.person = PersonKey::default();
         self.memberships.clear();

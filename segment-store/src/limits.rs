@@ -49,7 +49,7 @@ pub const REDIS_SWAPS_MAX: usize = 256;
 /// Events that wait to be counted, by id; further ones are lost, and counted as such.
 pub const REDIS_COUNTS_QUEUED_MAX: usize = 65_536;
 /// How long events are gathered before they are counted: a fraction of the time after which a person comes again.
-pub const REDIS_COUNT_INTERVAL: Duration = Duration::from_millis(10);
+pub const REDIS_COUNT_INTERVAL: Duration = Duration::from_millis(20);
 /// Events that are counted together.
 pub const REDIS_COUNT_BATCH_MAX: usize = 512;
 /// Seconds for which a person who is in no segment is remembered at least.

@@ -128,13 +128,19 @@ impl Profiles {
     /// look-up sees it, in Redis as soon as it is there; it is never waited for. On one machine it is durable within
     /// [`limits::CAPS_PERSIST_INTERVAL`](crate::limits::CAPS_PERSIST_INTERVAL): a crash loses the events of that time.
     pub fn count(&self, ids: &[IdHash], event: &CapEvent, now: Micros) {
+        self.count_after(None, ids, event, now);
+    }
+
+    /// [`Self::count`] for somebody who was just looked up under the same `ids`: what was `read` then need not be asked for
+    /// again.
+    pub fn count_after(&self, read: Option<&ProfileBuffer>, ids: &[IdHash], event: &CapEvent, now: Micros) {
         if event.keep == Keep::default() {
             return;
         }
         let ids = &ids[..ids.len().min(IDS_MAX)];
         match self {
             Self::Local(local) => local.count(ids, event, now),
-            Self::Redis(redis) => redis.count(ids, event, now),
+            Self::Redis(redis) => redis.count(read, ids, event, now),
         }
     }
 

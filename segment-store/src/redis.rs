@@ -116,8 +116,8 @@ impl RedisProfiles {
         })
     }
 
-    pub(crate) fn count(&self, ids: &[IdHash], event: &CapEvent, now: Micros) {
-        self.counting.tell(ids, event, now);
+    pub(crate) fn count(&self, read: Option<&ProfileBuffer>, ids: &[IdHash], event: &CapEvent, now: Micros) {
+        self.counting.tell(read, ids, event, now);
     }
 
     pub(crate) async fn flush(&self) -> Result<(), StoreError> {

@@ -1,6 +1,8 @@
 //! From decisions to an answer: money held, tokens sealed, caps told, telemetry recorded, bytes written.
 
 use std::collections::VecDeque;
+use std::fmt::Write;
+use std::ops::Range;
 
 use bytes::Bytes;
 use decision::campaign::{Campaign, CapSubject};
@@ -9,10 +11,9 @@ use decision::ids::{ImpressionId, LeaseId, PersonKey};
 use decision::money::Nanos;
 use decision::outcome::{Bid, Ghost, Grounds, NoBidReason, Offer, Slot};
 use decision::profile::Audience;
-use proto::bid::Offered;
-use proto::wire;
+use proto::bid::{Names, Offered};
 use rand::Rng;
-use segment_store::{CapChange, CapEvent, Keep};
+use segment_store::{CapChange, CapEvent, Keep, ProfileBuffer};
 
 use super::ids::PersonIds;
 use super::sample::Sample;
@@ -22,9 +23,9 @@ use crate::events::Telemetry;
 use crate::exchange::dialect::Dialect;
 use crate::exchange::request::BidRequest;
 use crate::exchange::response::{self, Entry, Envelope, Urls};
-use crate::limits::{ANSWER_BYTES_EXPECTED, TOKEN_LIFE_S};
+use crate::limits::{TOKEN_LIFE_S, URLS_BYTES_EXPECTED};
 use crate::metrics::{CapOutcome, SegmentCount};
-use crate::token::{Claims, Ids, NoticeKind};
+use crate::token::{Claims, Ids, NoticeKind, Sealed};
 
 /// The offers of one answer while they are made.
 pub(super) struct Offers<'a> {
@@ -34,9 +35,13 @@ pub(super) struct Offers<'a> {
     view: &'a BidRequest<'a>,
     request: &'a decide::BidRequest<'a>,
     ids: PersonIds,
+    /// What was read of the person, until the caps were told of it.
+    read: Option<&'a ProfileBuffer>,
     /// The reservations that were granted and are not yet part of an offer, first one first.
     granted: VecDeque<Granted>,
     made: Vec<Made>,
+    /// The ids and URLs of the offers.
+    texts: String,
     sample: Option<Sample>,
 }
 
@@ -46,12 +51,13 @@ struct Granted {
     lease: LeaseId,
 }
 
-/// An offer that is part of the answer.
+/// An offer that is part of the answer. Its texts are ranges of [`Offers::texts`].
 struct Made {
     imp: usize,
     offer: Offer,
-    id: String,
-    urls: [Option<String>; NoticeKind::ALL.len()],
+    id: Range<usize>,
+    /// Empty where a notice is not asked for.
+    urls: [Range<usize>; NoticeKind::ALL.len()],
 }
 
 impl<'a> Offers<'a> {
@@ -61,10 +67,11 @@ impl<'a> Offers<'a> {
         snapshot: &'a Snapshot,
         view: &'a BidRequest<'a>,
         request: &'a decide::BidRequest<'a>,
-        ids: PersonIds,
+        (ids, read): (PersonIds, &'a ProfileBuffer),
     ) -> Self {
         let sample = Sample::start(&core.bidder, person(request), request.seed, snapshot);
-        Self { core, dialect, snapshot, view, request, ids, granted: VecDeque::new(), made: Vec::new(), sample }
+        let (granted, made, texts) = (VecDeque::new(), Vec::new(), String::new());
+        Self { core, dialect, snapshot, view, request, ids, read: Some(read), granted, made, texts, sample }
     }
 
     /// Sets money aside for a bid that is ready otherwise. Nothing is ever spent on a test.
@@ -94,7 +101,7 @@ impl<'a> Offers<'a> {
         let Granted { impression, lease } = self.granted.pop_front().expect("a bid's reservation was granted");
         let campaign = self.snapshot.index.campaign(offer.slot);
         let keep = keep(campaign);
-        let urls = self.urls(imp, &offer, impression, lease, keep);
+        let (id, urls) = self.texts(imp, &offer, impression, lease, keep);
         if !self.view.test {
             self.tell_caps(&offer, impression, keep);
             self.core.bidder.metrics.segment(SegmentCount::Bids, offer.segment);
@@ -103,7 +110,7 @@ impl<'a> Offers<'a> {
         if let Some(sample) = &mut self.sample {
             sample.bid(imp, &offer, impression);
         }
-        self.made.push(Made { imp, offer, id: impression.to_string(), urls });
+        self.made.push(Made { imp, offer, id, urls });
     }
 
     /// An impression gets none.
@@ -136,16 +143,17 @@ impl<'a> Offers<'a> {
         lease: LeaseId,
     ) {
         let (request, index) = (self.request, &self.snapshot.index);
-        let record = wire::Bid {
-            impression: impression.0.to_vec(),
-            request_id: self.view.id.text.to_owned(),
-            imp_id: self.view.imps[imp].id.text.to_owned(),
-            node: self.core.bidder.node.0,
-            lease: lease.0,
+        let names = Names {
+            impression,
+            request_id: self.view.id.text,
+            imp_id: self.view.imps[imp].id.text,
+            node: self.core.bidder.node,
+            lease,
             test: self.view.test,
-            ..proto::bid::record(&Offered { request, index, imp, offer, grounds, evidence: *evidence })
         };
-        self.core.bidder.events.record(person(request), Telemetry::Bid(Box::new(record)));
+        let offered = Offered { request, index, imp, offer, grounds, evidence: *evidence, names };
+        let record = proto::bid::encode(&offered);
+        self.core.bidder.events.record(person(request), Telemetry::Bid(impression, record));
     }
 
     /// The bytes of the answer, if there is any offer.
@@ -162,13 +170,14 @@ impl<'a> Offers<'a> {
             version: self.dialect.version,
         };
         let entries: Vec<Entry<'_>> = self.made.iter().map(|made| self.entry(made)).collect();
-        let mut bytes = Vec::with_capacity(ANSWER_BYTES_EXPECTED * entries.len());
+        let mut bytes = Vec::new();
         response::write(&mut bytes, &envelope, &entries);
         Some(Bytes::from(bytes))
     }
 
     fn entry<'m>(&'m self, made: &'m Made) -> Entry<'m> {
-        let url = |kind: NoticeKind| made.urls[kind as usize].as_deref();
+        let text = |range: &Range<usize>| &self.texts[range.clone()];
+        let url = |kind: NoticeKind| Some(text(&made.urls[kind as usize])).filter(|url| !url.is_empty());
         let urls = Urls {
             click: url(NoticeKind::Click).unwrap_or_default(),
             view: url(NoticeKind::View).unwrap_or_default(),
@@ -177,7 +186,7 @@ impl<'a> Offers<'a> {
             loss: url(NoticeKind::Loss),
         };
         Entry {
-            id: &made.id,
+            id: text(&made.id),
             imp: self.view.imps[made.imp].id,
             price: made.offer.price,
             ad: &self.snapshot.ads[made.offer.variant_slot as usize],
@@ -192,14 +201,15 @@ impl<'a> Offers<'a> {
         impression
     }
 
-    fn urls(
-        &self,
+    /// Appends the id and the URLs of an offer to the texts.
+    fn texts(
+        &mut self,
         imp: usize,
         offer: &Offer,
         impression: ImpressionId,
         lease: LeaseId,
         keep: Keep,
-    ) -> [Option<String>; NoticeKind::ALL.len()] {
+    ) -> (Range<usize>, [Range<usize>; NoticeKind::ALL.len()]) {
         let now = self.request.now;
         let claims = Claims {
             impression,
@@ -225,28 +235,32 @@ impl<'a> Offers<'a> {
             expires_at: now.plus_seconds(TOKEN_LIFE_S),
             landing_url: &self.snapshot.landing_urls[offer.variant_slot as usize],
         };
-        let mut scratch = Vec::new();
-        NoticeKind::ALL.map(|kind| self.dialect.sends(kind).then(|| self.url(kind, &claims, &mut scratch)))
+        let sealed = self.core.bidder.keys.seal(&claims);
+        self.texts.reserve(URLS_BYTES_EXPECTED);
+        let start = self.texts.len();
+        let _infallible = write!(self.texts, "{impression}");
+        let id = start..self.texts.len();
+        (id, NoticeKind::ALL.map(|kind| self.url(kind, &sealed)))
     }
 
-    fn url(&self, kind: NoticeKind, claims: &Claims<'_>, scratch: &mut Vec<u8>) -> String {
-        let base = &self.core.bidder.public_url;
-        let mut url = String::with_capacity(base.len() + 512);
-        url.push_str(base);
-        url.push_str("/n/");
-        url.push_str(kind.label());
-        url.push('/');
-        self.core.bidder.keys.seal(kind, claims, scratch, &mut url);
-        let macros = &self.dialect.macros;
-        if self.dialect.priced(kind) {
-            url.extend(["?p=", &macros.price]);
-        } else if kind == NoticeKind::Loss {
-            url.extend(["?r=", &macros.loss, "&m=", &macros.min_to_win]);
+    /// Appends the URL for a kind of notice, where the exchange sends it.
+    fn url(&mut self, kind: NoticeKind, sealed: &Sealed<'_>) -> Range<usize> {
+        let (dialect, texts) = (self.dialect, &mut self.texts);
+        let start = texts.len();
+        if dialect.sends(kind) {
+            texts.extend([&self.core.bidder.public_url, "/n/", kind.label(), "/"]);
+            sealed.token(kind, texts);
+            let macros = &dialect.macros;
+            if dialect.priced(kind) {
+                texts.extend(["?p=", &macros.price]);
+            } else if kind == NoticeKind::Loss {
+                texts.extend(["?r=", &macros.loss, "&m=", &macros.min_to_win]);
+            }
         }
-        url
+        start..texts.len()
     }
 
-    fn tell_caps(&self, offer: &Offer, impression: ImpressionId, keep: Keep) {
+    fn tell_caps(&mut self, offer: &Offer, impression: ImpressionId, keep: Keep) {
         if (keep.campaign, keep.creative) == (0, 0) || self.ids.as_slice().is_empty() {
             return;
         }
@@ -254,7 +268,7 @@ impl<'a> Offers<'a> {
         let change = CapChange::Pending { until };
         let event = CapEvent { impression, campaign: offer.campaign, creative: offer.creative, keep, change };
         self.core.bidder.metrics.cap_event(CapOutcome::Pending);
-        self.core.bidder.profiles.count(self.ids.as_slice(), &event, self.request.now);
+        self.core.bidder.profiles.count_after(self.read.take(), self.ids.as_slice(), &event, self.request.now);
     }
 }
 

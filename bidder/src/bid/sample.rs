@@ -3,7 +3,7 @@
 use decision::decide;
 use decision::ids::{CampaignId, ImpressionId, PersonKey};
 use decision::money::Nanos;
-use decision::outcome::{NoBidReason, Offer, Slot};
+use decision::outcome::{NoBidReason, Offer};
 use proto::opportunity;
 use proto::wire;
 use xxhash_rust::xxh3::xxh3_64;
@@ -80,6 +80,5 @@ impl Sample {
 }
 
 fn stopped(snapshot: &Snapshot) -> Vec<u32> {
-    let campaigns = snapshot.index.campaigns().iter().enumerate();
-    campaigns.filter(|(slot, _)| snapshot.is_stopped(Slot(*slot as u32))).map(|(_, campaign)| campaign.id.0).collect()
+    snapshot.stopped_ids().into_iter().map(|id| id.0).collect()
 }

@@ -9,8 +9,8 @@ use decision::time::Micros;
 
 use super::{Claims, Ids, NONCE_BYTES, TOKEN_IMP_ID_BYTES_MAX};
 
-/// Appends everything but the first bytes of the impression id, which are the nonce.
-pub(super) fn write(claims: &Claims<'_>, with_landing: bool, out: &mut Vec<u8>) {
+/// Appends everything but the first bytes of the impression id, which are the nonce, and but the landing URL.
+pub(super) fn write(claims: &Claims<'_>, out: &mut Vec<u8>) {
     out.extend_from_slice(&claims.impression.0[NONCE_BYTES..]);
     out.extend_from_slice(&claims.node.0.to_le_bytes());
     let arm = match claims.arm {
@@ -43,11 +43,10 @@ pub(super) fn write(claims: &Claims<'_>, with_landing: bool, out: &mut Vec<u8>) 
     text_out(claims.exchange.as_str(), out);
     text_out(claims.currency.as_str(), out);
     text_out(if claims.imp_id.len() > TOKEN_IMP_ID_BYTES_MAX { "" } else { claims.imp_id }, out);
-    text_out(if with_landing { claims.landing_url } else { "" }, out);
 }
 
-/// Reads what [`write`] wrote; `None` for anything else.
-pub(super) fn read(impression: ImpressionId, bytes: &[u8]) -> Option<Claims<'_>> {
+/// Reads what [`write`] wrote, and what stands behind it; `None` for anything else.
+pub(super) fn read(impression: ImpressionId, bytes: &[u8]) -> Option<(Claims<'_>, &[u8])> {
     let mut input = Input(bytes.get(16 - NONCE_BYTES..)?);
     let node = NodeId(u64::from_le_bytes(input.array()?));
     let arm = match input.array()? {
@@ -94,9 +93,16 @@ pub(super) fn read(impression: ImpressionId, bytes: &[u8]) -> Option<Claims<'_>>
         exchange: Label::new(input.text()?)?,
         currency: Label::new(input.text()?)?,
         imp_id: input.text()?,
-        landing_url: input.text()?,
+        landing_url: "",
     };
-    input.0.is_empty().then_some(claims)
+    Some((claims, input.0))
+}
+
+/// What stands behind the claims of version 1; `None` for anything else.
+pub(super) fn landing_url(rest: &[u8]) -> Option<&str> {
+    let mut input = Input(rest);
+    let landing_url = input.text()?;
+    input.0.is_empty().then_some(landing_url)
 }
 
 fn number_out(mut number: u64, out: &mut Vec<u8>) {

@@ -60,7 +60,7 @@ fn check(notice: &str, expected: &str) {
     let claims = claims(words[1].trim_end_matches("+test"), test);
     let place = place();
     let mut token = String::new();
-    place.bidder.keys.seal(kind, &claims, &mut Vec::new(), &mut token);
+    place.bidder.keys.seal(&claims).token(kind, &mut token);
     let now = BID_AT.plus_seconds(words[3].parse().expect("seconds"));
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     let answer = runtime.block_on(take(&place.bidder, kind, &token, words[2], now));
@@ -141,7 +141,7 @@ fn without_a_durable_log_nothing_but_a_click_is_answered() {
         let place = place();
         place.bidder.log.clone().close();
         let mut token = String::new();
-        place.bidder.keys.seal(kind, &claims("burl", false), &mut Vec::new(), &mut token);
+        place.bidder.keys.seal(&claims("burl", false)).token(kind, &mut token);
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
         assert_eq!(runtime.block_on(take(&place.bidder, kind, &token, "p=1", BID_AT)), expected);
         place.bidder.events.close();

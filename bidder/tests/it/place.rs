@@ -34,8 +34,13 @@ impl Place {
         Self::of([Dialect { version: Version::V2_5, ..old }, Dialect { version: Version::V2_6, ..new }])
     }
 
-    /// For these exchanges.
+    /// For these exchanges; every request is recorded whole.
     pub(crate) fn of(exchanges: impl IntoIterator<Item = Dialect>) -> Self {
+        Self::sampling(1, exchanges)
+    }
+
+    /// For these exchanges; one request in so many is recorded whole.
+    pub(crate) fn sampling(sampled_one_in: u32, exchanges: impl IntoIterator<Item = Dialect>) -> Self {
         let dir = tempfile::tempdir().expect("a directory");
         let log = EventLog::from(LocalLog::open(LocalOptions::new(dir.path().join("events"))).expect("a log"));
         let profiles = LocalProfiles::open(&dir.path().join("profiles")).expect("profiles");
@@ -53,7 +58,7 @@ impl Place {
             metrics: Metrics::new(1),
             public_url: "http://127.0.0.1:1".into(),
             seed_key: 1,
-            sampled_one_in: 1,
+            sampled_one_in,
         };
         Self { bidder: Arc::new(bidder), _dir: dir }
     }
@@ -82,6 +87,12 @@ pub(crate) fn campaign(draft: CampaignDraft) -> Change {
         markup: "<a href=\"${CLICK_URL}\">x</a>".into(),
         landing_url: "https://shop.example/".into(),
     };
+    let creatives = vec![CreativeDraft { id: 1, name: "hero".into(), w: 300, h: 250, variants: vec![variant] }];
+    published(CampaignDraft { id: 1, name: "boots".into(), creatives, ..draft })
+}
+
+/// A campaign of one advertiser, in US dollars, that runs and has money to spend.
+pub(crate) fn published(draft: CampaignDraft) -> Change {
     let advertiser = AdvertiserDraft {
         id: 1,
         name: "shop".into(),
@@ -90,14 +101,11 @@ pub(crate) fn campaign(draft: CampaignDraft) -> Change {
         categories: Vec::new(),
     };
     let draft = CampaignDraft {
-        id: 1,
-        name: "boots".into(),
         advertiser,
         from: 0,
         until: i64::MAX,
         daily_budget: 100_000_000_000,
         total_budget: 1_000_000_000_000,
-        creatives: vec![CreativeDraft { id: 1, name: "hero".into(), w: 300, h: 250, variants: vec![variant] }],
         ..draft
     };
     Change::Campaign(wire::Campaign::from(&Campaign::try_from(draft).expect("a campaign")))

@@ -1,19 +1,34 @@
 use decision::decide::{BidRequest, Scratch, decide};
-use decision::ids::PersonKey;
-use decision::outcome::{Decision, Silent};
+use decision::ids::{ImpressionId, LeaseId, NodeId, PersonKey};
+use decision::outcome::{Bid, Decision, Silent};
 use decision::profile::{Audience, UnknownWhy};
 
-use super::{Offered, record};
+use prost::Message;
+
+use super::{Fields, Names, Offered, encode};
 use crate::fixtures::{self, NOW, with_request};
-use crate::wire;
+use crate::{record, wire};
+
+/// The record of an offer, read as the generated message reads it. That writes the same bytes.
+fn told(offered: &Offered<'_>) -> wire::Bid {
+    let bytes = encode(offered);
+    let bid: wire::Bid = record::decode(&bytes).expect("a record of the stream");
+    assert_eq!(record::encode(&bid), bytes);
+    bid
+}
+
+fn names() -> Names<'static> {
+    let (impression, node, lease) = (ImpressionId([9; 16]), NodeId(u64::MAX), LeaseId(300));
+    Names { impression, request_id: "r-1", imp_id: "1", node, lease, test: true }
+}
 
 /// The bid and the ghost bids on the first impression.
 fn bids(request: &BidRequest<'_>) -> (wire::Bid, Vec<wire::Bid>) {
     let index = fixtures::index();
     let mut scratch = Scratch::default();
     let result = decide(&index, request, &mut scratch, |_| false, |_, _| true, &mut Silent);
-    let evidence = result.evidence;
-    let told = |imp, offer, grounds| record(&Offered { request, index: &index, imp, offer, grounds, evidence });
+    let (evidence, names) = (result.evidence, names());
+    let told = |imp, offer, grounds| told(&Offered { request, index: &index, imp, offer, grounds, evidence, names });
     let ghosts = result.ghosts.iter().map(|ghost| told(ghost.imp, &ghost.offer, &ghost.grounds)).collect();
     let mut decisions = result.decisions;
     match decisions.next() {
@@ -36,8 +51,14 @@ fn a_bid_is_told_in_full() {
     assert_eq!(ghosts, []);
     assert_eq!(bid.person.len(), 16);
     let expected = wire::Bid {
+        impression: vec![9; 16],
         at: NOW.0,
         exchange: "demo".into(),
+        request_id: "r-1".into(),
+        imp_id: "1".into(),
+        node: u64::MAX,
+        lease: 300,
+        test: true,
         person: bid.person.clone(),
         campaign: 7,
         advertiser: 3,
@@ -93,4 +114,25 @@ fn nobody_is_named_where_nothing_is_known() {
     assert_eq!((bid.campaign, &bid.person[..], &bid.segments[..]), (7, &[][..], &[][..]));
     assert_eq!(bid.audience(), wire::UnknownWhy::Late);
     assert_eq!((bid.arm(), bid.experiment.as_str()), (wire::Arm::None, ""));
+}
+
+#[test]
+fn long_parts_are_written_as_the_generated_message_writes_them() {
+    let long = "x".repeat(20_000);
+    let (bid, _) = with_request(PersonKey([1; 16]), |request| {
+        let index = fixtures::index();
+        let mut scratch = Scratch::default();
+        let mut result = decide(&index, request, &mut scratch, |_| false, |_, _| true, &mut Silent);
+        let Some(Decision::Bid(bid)) = result.decisions.next() else { panic!("a bid was expected") };
+        let names = Names { request_id: &long, ..Names::default() };
+        let Bid { offer, grounds, .. } = &bid;
+        (told(&Offered { request, index: &index, imp: 0, offer, grounds, evidence: result.evidence, names }), ())
+    });
+    assert_eq!((bid.request_id.len(), bid.impression.len(), bid.node), (20_000, 16, 0));
+    for len in [1, 0x7f, 0x80, 0x3fff, 0x4000] {
+        let (mut ours, ones) = (Vec::new(), vec![1; len]);
+        Fields(&mut ours).packed(19, ones.iter().copied());
+        let theirs = wire::Bid { eligible_campaigns: ones, ..Default::default() }.encode_to_vec();
+        assert_eq!(ours, theirs, "{len} numbers");
+    }
 }

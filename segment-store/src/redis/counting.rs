@@ -13,6 +13,7 @@ use tokio::time::sleep;
 use super::lane::Lane;
 use super::link::{Link, Swap, Swapped};
 use super::{Figures, RedisOptions};
+use crate::buffer::ProfileBuffer;
 use crate::caps::{CapEvent, Caps};
 use crate::limits::{REDIS_COUNT_BATCH_MAX, REDIS_COUNT_INTERVAL, REDIS_COUNTS_QUEUED_MAX, REDIS_MEND_INTERVAL};
 use crate::profiles::StoreError;
@@ -29,6 +30,15 @@ struct Told {
     id: IdHash,
     event: CapEvent,
     now: Micros,
+    /// The record as it was shortly before, where that is known.
+    read: Option<Vec<u8>>,
+}
+
+/// What waits for one id.
+#[derive(Default)]
+struct Waiting {
+    events: Vec<(CapEvent, Micros)>,
+    read: Option<Vec<u8>>,
 }
 
 /// Someone waits until all that was told before is stored, or cannot be.
@@ -47,9 +57,10 @@ impl Counting {
     }
 
     /// Leaves an event to be counted. Where too many wait it is dropped, and that is counted.
-    pub(super) fn tell(&self, ids: &[IdHash], event: &CapEvent, now: Micros) {
-        for id in ids {
-            if self.queue.try_send(Told { id: *id, event: *event, now }).is_err() {
+    pub(super) fn tell(&self, read: Option<&ProfileBuffer>, ids: &[IdHash], event: &CapEvent, now: Micros) {
+        for (at, id) in ids.iter().enumerate() {
+            let read = read.and_then(|buffer| buffer.record(at));
+            if self.queue.try_send(Told { id: *id, event: *event, now, read }).is_err() {
                 self.figures.lost_events.inc();
             }
         }
@@ -77,7 +88,7 @@ struct Counter {
     lane: Lane,
     figures: Arc<Figures>,
     /// What is not stored yet, by id, in the order in which it was told.
-    waiting: BTreeMap<IdHash, Vec<(CapEvent, Micros)>>,
+    waiting: BTreeMap<IdHash, Waiting>,
 }
 
 impl Counter {
@@ -112,9 +123,11 @@ impl Counter {
     fn take(&mut self, told: &mut mpsc::Receiver<Told>, most: usize) -> usize {
         let mut taken = 0;
         while taken < most
-            && let Ok(Told { id, event, now }) = told.try_recv()
+            && let Ok(Told { id, event, now, read }) = told.try_recv()
         {
-            self.waiting.entry(id).or_default().push((event, now));
+            let waiting = self.waiting.entry(id).or_default();
+            waiting.events.push((event, now));
+            waiting.read = read.or(waiting.read.take());
             taken += 1;
         }
         taken
@@ -134,14 +147,24 @@ impl Counter {
     }
 
     async fn store_over(&mut self, link: &Link) -> Result<(), RedisError> {
-        let ids: Vec<IdHash> = self.waiting.keys().copied().collect();
-        let records = link.fetch(&ids).await?;
-        let mut stored: BTreeMap<IdHash, Vec<u8>> = ids.into_iter().zip(records).collect();
+        let mut stored = BTreeMap::new();
+        let mut unread = Vec::new();
+        for (id, waiting) in &mut self.waiting {
+            // Where it is no longer so, the swap is refused and says what it is.
+            match waiting.read.take() {
+                Some(read) => drop(stored.insert(*id, read)),
+                None => unread.push(*id),
+            }
+        }
+        if !unread.is_empty() {
+            let records = link.fetch(&unread).await?;
+            stored.extend(unread.into_iter().zip(records));
+        }
         // Of several writers of a record one gets through in each round, so this ends.
         while !self.waiting.is_empty() {
             let mut swaps = Vec::with_capacity(stored.len());
             for (id, before) in &stored {
-                match self.after(before, &self.waiting[id]) {
+                match self.after(before, &self.waiting[id].events) {
                     Some(after) if after.record != *before => swaps.push((*id, after)),
                     after => self.settled(id, after.map_or(0, |after| after.forgotten)),
                 }

@@ -13,6 +13,7 @@ pub(crate) async fn fill(profiles: &Profiles) {
     versions(profiles).await;
     refusals(profiles).await;
     caps(profiles);
+    caps_after_a_look_up(profiles).await;
     profiles.flush().await.unwrap();
 }
 
@@ -105,6 +106,21 @@ fn caps(profiles: &Profiles) {
     profiles.count(&[id(65)], &event(1, CapChange::Pending { until: at(1_000_000) }), NOW);
 }
 
+/// What was read before may be true still, or no longer, or nothing at all.
+async fn caps_after_a_look_up(profiles: &Profiles) {
+    let ids = [id(66), id(67)];
+    join(profiles, &[66], &[membership(1, 2_000_000)]).await;
+    let mut read = ProfileBuffer::new();
+    profiles.read(Permit::of(&Signals::default()), &ids, NOW, soon(), &mut read).await.unwrap();
+    let won = |number, seconds| event(number, CapChange::Confirmed { at: at(seconds), until: at(2_000_000) });
+    profiles.count_after(Some(&read), &ids, &won(1, 999_901), NOW);
+    profiles.flush().await.unwrap();
+    join(profiles, &[66], &[membership(2, 2_000_000)]).await;
+    profiles.count_after(Some(&read), &ids, &won(2, 999_902), NOW);
+    profiles.count_after(Some(&ProfileBuffer::new()), &ids, &won(3, 999_903), NOW);
+    profiles.count_after(None, &ids, &won(1, 999_901), NOW);
+}
+
 pub(crate) async fn judge(profiles: &Profiles) {
     permits(profiles).await;
     let check = async |ids: &[u64], expected: &str| {
@@ -148,11 +164,14 @@ pub(crate) async fn judge(profiles: &Profiles) {
     check(&[63, 62], &times(&[999_990, 999_984])).await;
     check(&[64], &times(&[990_008, 990_007, 990_006, 990_005, 990_004])).await;
     check(&[65], "").await;
+    let counted = times(&[999_903, 999_902, 999_901]);
+    check(&[66], &format!("1:2000000 2:2000000 {counted}")).await;
+    check(&[67], &counted).await;
     check(&[10, 64], &format!("3:2000000 7:2000000 {}", times(&[990_008, 990_007, 990_006, 990_005, 990_004]))).await;
 
     let stats = profiles.stats();
     assert_eq!((stats.corrupt, stats.forgotten_impressions, stats.failed), (0, 0, false));
-    assert!(stats.records.is_none_or(|records| records == 21), "{stats:?}");
+    assert!(stats.records.is_none_or(|records| records == 23), "{stats:?}");
 }
 
 async fn permits(profiles: &Profiles) {
