@@ -6,9 +6,9 @@
 use alloc::vec::{Drain, Vec};
 
 use crate::ids::{CampaignId, CreativeId, Currency};
-use crate::index::CampaignIndex;
 use crate::index::lists::Lists;
 use crate::index::matching::Matches;
+use crate::index::{CampaignIndex, Terms};
 use crate::limits::ELIGIBLE_LISTED_MAX;
 use crate::money::{Nanos, Rate};
 use crate::opportunity::{Context, Opportunity};
@@ -25,6 +25,7 @@ pub(crate) mod person;
 pub(crate) mod price;
 
 use choice::Rank;
+use offer::Candidate;
 use person::Person;
 
 /// Everything a decision knows of a bid request.
@@ -50,7 +51,9 @@ pub struct Scratch {
     blocked_categories: Vec<u64>,
     /// By currency of the index: how many units of the bid's currency buy one unit of it.
     rates: Vec<Option<Rate>>,
-    /// The campaigns that compete for one opportunity.
+    /// The terms of the campaigns found for one opportunity.
+    terms: Vec<Terms>,
+    /// The campaigns that compete for it.
     ranking: Vec<Rank>,
     decisions: Vec<Decision>,
     bids: Vec<(CampaignId, CreativeId)>,
@@ -209,13 +212,23 @@ impl Round<'_, '_> {
     ) -> NoBidReason {
         let imp = auction.imp;
         self.index.matcher.find(self.request.opportunities[imp].sizes, &self.person, &mut scratch.matches);
+        // Fetched by themselves, terms that lie far apart come from memory together; one decided on after another, each
+        // would be waited for.
+        let Scratch { terms, matches, .. } = scratch;
+        terms.clear();
+        terms.extend(matches.found.iter().map(|slot| self.index.terms[slot.0 as usize]));
         let mut closest = NoBidReason::NoEligibleCampaign;
-        let count = if T::EXPLAINS { self.index.campaigns().len() } else { scratch.matches.found.len() };
+        let count = if T::EXPLAINS { self.index.campaigns().len() } else { scratch.terms.len() };
         for at in 0..count {
-            let slot = if T::EXPLAINS { Slot(at as u32) } else { scratch.matches.found[at] };
+            let (slot, terms) = if T::EXPLAINS {
+                (Slot(at as u32), &self.index.terms[at])
+            } else {
+                (scratch.matches.found[at], &scratch.terms[at])
+            };
             let found = scratch.matches.fit(slot);
             let fit = found.unwrap_or_else(|| explain::fit(self, imp, slot));
-            match self.rank(scratch, auction, slot, fit, stopped, trace) {
+            let candidate = Candidate { slot, terms, fit };
+            match self.rank(scratch, auction, candidate, stopped, trace) {
                 Ok(rank) if found.is_some() => scratch.ranking.push(rank),
                 // Sizes of creatives are part of what the index matches.
                 Ok(_) => explain::refuse(self, imp, slot, NoBidReason::NoCreativeOfSize, trace),

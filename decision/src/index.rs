@@ -7,7 +7,8 @@
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
-use crate::campaign::{Campaign, Creative, Flight, Variant, WhenAudienceUnknown};
+use crate::campaign::{Campaign, Creative, Flight, SegmentPrice, Variant, WhenAudienceUnknown};
+use crate::decide::person::Filter;
 use crate::decide::price::Limits;
 use crate::ids::{CampaignId, CreativeId, Currency, SegmentId, VariantId};
 use crate::money::Rates;
@@ -33,8 +34,8 @@ pub struct CampaignIndex {
     campaigns: Vec<Campaign>,
     /// What stands beside each campaign, by slot.
     pub(crate) terms: Vec<Terms>,
-    /// The segments that campaigns have prices for.
-    pub(crate) priced_segments: Vec<SegmentId>,
+    /// The prices of all campaigns.
+    pub(crate) segment_prices: Vec<SegmentPrice>,
     /// The creatives of all campaigns.
     pub(crate) creatives: Vec<CreativeTerms>,
     /// The variants of all creatives: a place here is a `variant_slot`.
@@ -60,8 +61,10 @@ pub(crate) struct Terms {
     /// In [`CampaignIndex::currencies`].
     pub(crate) currency: u32,
     pub(crate) limits: Limits,
-    /// The segments of [`Strategy::segments`](crate::campaign::Strategy::segments), in [`CampaignIndex::priced_segments`].
-    pub(crate) priced_segments: Span,
+    /// The segments it has prices for.
+    pub(crate) priced: Filter,
+    /// In [`CampaignIndex::segment_prices`].
+    pub(crate) segment_prices: Span,
     /// In [`CampaignIndex::creatives`].
     pub(crate) creatives: Span,
     pub(crate) is_capped: bool,
@@ -99,7 +102,7 @@ impl CampaignIndex {
         currencies.dedup();
         let mut domains = Blocklist::builder('.');
         let mut categories = Blocklist::builder('-');
-        let mut priced_segments = Vec::new();
+        let mut segment_prices = Vec::new();
         let (mut creatives, mut variants, mut variant_segments) = (Vec::new(), Vec::new(), Vec::new());
         let mut variant = |variant: &Variant| VariantTerms {
             id: variant.id,
@@ -118,7 +121,8 @@ impl CampaignIndex {
             categories: categories.insert(campaign.advertiser.categories.iter().map(|name| name.as_str())),
             currency: currencies.partition_point(|currency| *currency < campaign.advertiser.currency) as u32,
             limits: Limits::of(&campaign.strategy),
-            priced_segments: Span::append(&mut priced_segments, campaign.strategy.segments.iter().map(|s| s.segment)),
+            priced: Filter::new(campaign.strategy.segments.iter().map(|price| price.segment.0)),
+            segment_prices: Span::append(&mut segment_prices, campaign.strategy.segments.iter().copied()),
             creatives: Span::append(&mut creatives, campaign.creatives.iter().map(&mut creative)),
             is_capped: campaign.is_capped(),
             excludes_a_segment: campaign.targeting.excludes_a_segment(),
@@ -128,7 +132,7 @@ impl CampaignIndex {
             version,
             rates,
             terms: terms.collect(),
-            priced_segments,
+            segment_prices,
             creatives,
             variants,
             variant_segments,

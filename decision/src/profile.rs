@@ -58,6 +58,11 @@ impl Profile<'_> {
         self.memberships.get(at).filter(|m| m.until > now)
     }
 
+    /// Whether there are impressions of `scope`, however old.
+    pub(crate) fn has_impression(&self, scope: CapScope) -> bool {
+        self.impressions.binary_search_by_key(&scope, |i| i.scope).is_ok()
+    }
+
     /// How many impressions of `scope` lie in the `window_s` seconds that end now. One that is `window_s` old has left.
     pub fn impressions_within(&self, scope: CapScope, now: Seconds, window_s: u32) -> usize {
         let start = self.impressions.partition_point(|i| i.scope < scope);

@@ -19,7 +19,7 @@ impl Seen<'_> {
     /// allows one impression: where this is false, no cap needs to be looked at.
     #[inline]
     pub(crate) fn may_count(&self, scope: CapScope) -> bool {
-        self.person.may_have_seen(scope) || self.bids_of(scope) > 0
+        self.person.has_seen(scope) || self.bids_of(scope) > 0
     }
 
     /// Whether a cap on the campaign as a whole is reached.

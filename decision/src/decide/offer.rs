@@ -6,7 +6,7 @@ use super::choice::Rank;
 use super::creative::{pick, rotation};
 use super::price::price;
 use super::{Auction, Round, Scratch};
-use crate::campaign::{Campaign, WhenAudienceUnknown};
+use crate::campaign::WhenAudienceUnknown;
 use crate::experiment::arm;
 use crate::ids::CampaignId;
 use crate::index::matching::Fit;
@@ -15,18 +15,26 @@ use crate::money::{Nanos, Rate};
 use crate::outcome::{NoBidReason, Offer, PriceSteps, Slot, Trace};
 use crate::profile::CapScope;
 
+/// A campaign that may compete.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Candidate<'a> {
+    pub(crate) slot: Slot,
+    /// Those of the slot.
+    pub(crate) terms: &'a Terms,
+    pub(crate) fit: Fit,
+}
+
 impl Round<'_, '_> {
-    /// Finds whether the campaign in `slot` competes. Checks in the order of [`NoBidReason::ALL`].
+    /// Finds whether a campaign competes. Checks in the order of [`NoBidReason::ALL`].
     pub(crate) fn rank(
         &self,
         scratch: &Scratch,
         auction: &Auction,
-        slot: Slot,
-        fit: Fit,
+        candidate: Candidate<'_>,
         stopped: &impl Fn(Slot) -> bool,
         trace: &mut impl Trace,
     ) -> Result<Rank, NoBidReason> {
-        let terms = &self.index.terms[slot.0 as usize];
+        let Candidate { slot, terms, fit } = candidate;
         let rate = scratch.rates[terms.currency as usize].ok_or(NoBidReason::Currency)?;
         if stopped(slot) {
             return Err(NoBidReason::Stopped);
@@ -55,7 +63,7 @@ impl Round<'_, '_> {
         if seen.may_count(CapScope::Campaign(terms.id)) && seen.campaign_is_capped(campaign) {
             return Err(NoBidReason::CampaignCap);
         }
-        let price = self.price(terms, campaign, rate).ok_or(NoBidReason::NoPrice)?;
+        let price = self.price(terms, rate).ok_or(NoBidReason::NoPrice)?;
         trace.priced(auction.imp, campaign, price);
         if price.bid_cpm < auction.floor || price.bid_cpm <= Nanos::ZERO {
             return Err(NoBidReason::BelowFloor);
@@ -72,7 +80,7 @@ impl Round<'_, '_> {
     ) -> Result<(Offer, PriceSteps), NoBidReason> {
         let (campaign, terms) = (self.index.campaign(slot), &self.index.terms[slot.0 as usize]);
         let rate = scratch.rates[terms.currency as usize].ok_or(NoBidReason::Currency)?;
-        let price = self.price(terms, campaign, rate).ok_or(NoBidReason::NoPrice)?;
+        let price = self.price(terms, rate).ok_or(NoBidReason::NoPrice)?;
         let rotation = rotation(terms.creatives.range(), lot(self.request.seed, campaign.id), auction.imp);
         let opportunity = &self.request.opportunities[auction.imp];
         let pick = pick(self.index, rotation, opportunity, &self.seen(scratch), campaign)?;
@@ -95,12 +103,15 @@ impl Round<'_, '_> {
         Ok((offer, price))
     }
 
-    /// What a campaign pays for the person. Its strategy is looked at only where it has a price for one of their segments.
+    /// What a campaign pays for the person. Its prices are looked at only where one may be for a segment of theirs.
     #[inline]
-    fn price(&self, terms: &Terms, campaign: &Campaign, rate: Rate) -> Option<PriceSteps> {
-        let mut priced = self.index.priced_segments[terms.priced_segments.range()].iter();
-        let rule = priced.position(|segment| self.person.is_in(*segment, 0) == Some(true));
-        price(&terms.limits, rule.map(|rule| &campaign.strategy.segments[rule]), rate)
+    fn price(&self, terms: &Terms, rate: Rate) -> Option<PriceSteps> {
+        let mut rule = None;
+        if self.person.may_be_in(terms.priced) {
+            let mut rules = self.index.segment_prices[terms.segment_prices.range()].iter();
+            rule = rules.find(|rule| self.person.is_in(rule.segment, 0) == Some(true));
+        }
+        price(&terms.limits, rule, rate)
     }
 
     /// What the person has seen, and is about to see by the bids made so far.

@@ -15,15 +15,19 @@ pub(crate) struct Person<'a> {
 
 /// Says of most numbers that are not in a set that they are not, without a search: a Bloom filter of one word.
 #[derive(Clone, Copy, Debug)]
-struct Filter(u64);
+pub(crate) struct Filter(u64);
 
 impl Filter {
-    fn new(numbers: impl Iterator<Item = u32>) -> Self {
+    pub(crate) fn new(numbers: impl Iterator<Item = u32>) -> Self {
         Self(numbers.fold(0, |bits, number| bits | 1 << (number % 64)))
     }
 
     fn may_contain(self, number: u32) -> bool {
         self.0 >> (number % 64) & 1 == 1
+    }
+
+    fn may_share(self, other: Self) -> bool {
+        self.0 & other.0 != 0
     }
 }
 
@@ -79,10 +83,16 @@ impl<'a> Person<'a> {
         segments.iter().any(|segment| self.is_in(*segment, 0) == Some(true))
     }
 
-    /// Whether there may be impressions of `scope`; that there are none is certain.
+    /// Whether the person may be in one of the segments of a filter; that they are in none is certain.
     #[inline]
-    pub(crate) fn may_have_seen(&self, scope: CapScope) -> bool {
-        self.scopes.may_contain(number(scope))
+    pub(crate) fn may_be_in(&self, segments: Filter) -> bool {
+        self.segments.may_share(segments)
+    }
+
+    /// Whether there are impressions of `scope`, however old.
+    #[inline]
+    pub(crate) fn has_seen(&self, scope: CapScope) -> bool {
+        self.scopes.may_contain(number(scope)) && self.profile.is_some_and(|profile| profile.has_impression(scope))
     }
 
     /// Impressions of `scope` in the `window_s` seconds that end now; none where the past is unknown.

@@ -1,6 +1,7 @@
 //! Random worlds and requests. Values come from few, so that they meet often; times and amounts lie at their edges.
 
 use std::cmp::Reverse;
+use std::ops::RangeInclusive;
 
 use decision::campaign::{
     Advertiser, Budget, Campaign, CapSubject, Creative, Experiment, Flight, FrequencyCap, PriceRule, SegmentPrice,
@@ -58,6 +59,8 @@ const DEVICES: [DeviceType; 4] = [DeviceType::Unknown, DeviceType::Phone, Device
 const DOMAINS: [&str; 4] = ["shop.example", "a.shop.example", "b.example", "shop.test"];
 const CATEGORIES: [&str; 4] = ["IAB1", "IAB1-3", "IAB1-30", "IAB2-1"];
 const WINDOWS_S: [u32; 3] = [60, 3_600, 86_400];
+/// The segments there are.
+pub(crate) const SEGMENTS: RangeInclusive<u32> = 1..=12;
 const CONFIDENCES: [u8; 4] = [0, 50, 80, 100];
 
 fn label<const N: usize>(text: &str) -> Label<N> {
@@ -112,7 +115,7 @@ pub(crate) fn campaign(dice: &mut Dice, id: u32) -> Campaign {
 }
 
 fn segment(dice: &mut Dice) -> SegmentId {
-    SegmentId(1 + dice.below(12) as u32)
+    SegmentId(SEGMENTS.start() + dice.below(SEGMENTS.count()) as u32)
 }
 
 fn currency(dice: &mut Dice) -> Currency {
