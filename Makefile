@@ -2,7 +2,7 @@
 CARGO ?= cargo
 CARGO_DENY_VERSION = 0.20.2
 
-.PHONY: run check test fmt clippy doc deny bench load parts properties fuzz kill9 faults kafka-tls
+.PHONY: run check test fmt clippy doc deny shipped bench load parts properties fuzz kill9 faults kafka-tls
 
 run:
 	$(CARGO) run --release
@@ -32,21 +32,23 @@ deny:
 	@$(CARGO) deny --version >/dev/null 2>&1 || $(CARGO) install --locked cargo-deny --version $(CARGO_DENY_VERSION)
 	$(CARGO) deny check bans licenses sources
 
-# The programs that are measured, and those that measurements start: servers are their own, on free ports.
-BIN = $(or $(CARGO_TARGET_DIR),target)/release
+# The programs as operators run them: slower to build, a tenth faster. They are what is measured.
+shipped:
+	$(CARGO) build --profile shipped -p vernier -p load-tests
+
+# Where they are, and what starts the servers that measurements need: their own, on free ports.
+BIN = $(or $(CARGO_TARGET_DIR),target)/shipped
 OWN = REDIS_URL=own REDIS_CLUSTER_URL=own KAFKA_BROKERS=own deploy/local/services with
 
 # What a bid request costs, as a multiple of a bare HTTP server. The bidder keeps to processor 0, everything else to 1. Run it
 # on a quiet machine. `make bench PEER=http://127.0.0.1:9000/bid/x` loads another bidder; BENCH="--local" and the like go on.
 BENCH ?=
-bench:
-	$(CARGO) build --release --workspace
+bench: shipped
 	$(OWN) taskset -c 1 $(BIN)/vernier-load bench $(if $(PEER),--peer $(PEER)) $(BENCH)
 
 # A load from a file: `make load SCENARIO=steady`. The page of it is in target/bench.
 SCENARIO ?= smoke
-load:
-	$(CARGO) build --release --workspace
+load: shipped
 	$(OWN) taskset -c 1 $(BIN)/vernier-load load load-tests/scenarios/$(SCENARIO).toml $(if $(PEER),--peer $(PEER)) $(BENCH)
 
 # The parts, each by itself, with allocation counts. The load average is printed first.
@@ -76,6 +78,5 @@ kill9:
 # on a quiet machine; it takes about a quarter of an hour.
 # The scenarios start servers of their own: of `deploy/local/services` they need the program only, so none is started here.
 FAULTS ?=
-faults:
-	$(CARGO) build --release --workspace
+faults: shipped
 	$(OWN) $(BIN)/vernier-load faults $(FAULTS)

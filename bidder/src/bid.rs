@@ -11,6 +11,7 @@ use segment_store::{ProfileBuffer, Profiles};
 use tokio::time::Instant;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
+use crate::admission::tmax_at_a_glance;
 use crate::bidder::{Bidder, Buffers, Core};
 use crate::exchange::dialect::Dialect;
 use crate::exchange::request::BidRequest;
@@ -35,6 +36,8 @@ pub enum Answer {
     NoBid,
     /// 204: no time is left. In the stream `opportunities` it is a request without a decision.
     Late,
+    /// 204: it waited too long to be answered in time, so it was not read.
+    Shed,
     /// 400, empty: these bytes are no bid request.
     Malformed,
     /// 404: no such exchange.
@@ -48,18 +51,24 @@ impl Answer {
             Self::Bids(_) => RequestOutcome::Bid,
             Self::NoBid => RequestOutcome::NoBid,
             Self::Late => RequestOutcome::Late,
+            Self::Shed => RequestOutcome::Shed,
             Self::Malformed => RequestOutcome::Malformed,
             Self::UnknownExchange => RequestOutcome::UnknownExchange,
         }
     }
 }
 
-/// Answers one bid request.
-pub async fn bid(core: &Core, exchange: &str, body: &[u8], accepted: Moment) -> Answer {
+/// Answers one bid request that may have `waited` before it was accepted.
+pub async fn bid(core: &Core, exchange: &str, body: &[u8], accepted: Moment, waited: Duration) -> Answer {
     let Some(dialect) = core.bidder.exchanges.get(exchange) else { return Answer::UnknownExchange };
+    let time = || Duration::from_millis(dialect.deadline_ms(tmax_at_a_glance(body)).into());
+    if !core.admission.admits(waited, time) {
+        return Answer::Shed;
+    }
     let mut buffers = core.take_buffers();
     let answer = answer(core, dialect, body, &mut buffers, accepted).await;
     core.give_back(buffers);
+    core.admission.learn(accepted.clock.elapsed());
     answer
 }
 

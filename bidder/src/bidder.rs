@@ -10,6 +10,7 @@ use event_log::EventLog;
 use rand::rngs::StdRng;
 use segment_store::{IdHasher, ProfileBuffer, Profiles};
 
+use crate::admission::Admission;
 use crate::campaigns::Campaigns;
 use crate::events::Events;
 use crate::exchange::dialect::Dialect;
@@ -59,6 +60,8 @@ pub struct Core {
     pub number: usize,
     /// Where it looks profiles up.
     pub profiles: Profiles,
+    /// Which requests it begins.
+    pub admission: Admission,
     /// Room for a decision; never held across an await.
     pub scratch: RefCell<Scratch>,
     /// Where impression ids come from: cryptographically strong, since they must not be guessed.
@@ -81,7 +84,8 @@ impl Core {
     /// A core of `bidder`.
     pub fn new(bidder: Arc<Bidder>, number: usize) -> Self {
         let (random, profiles) = (RefCell::new(rand::make_rng()), bidder.profiles.for_core());
-        Self { bidder, number, profiles, scratch: RefCell::default(), random, buffers: RefCell::default() }
+        let (admission, scratch, buffers) = (Admission::default(), RefCell::default(), RefCell::default());
+        Self { bidder, number, profiles, admission, scratch, random, buffers }
     }
 
     /// Room for one request: used before, where there is any. Give it back with [`Core::give_back`].

@@ -71,13 +71,13 @@ impl Routes {
             return Reply::empty(StatusCode::METHOD_NOT_ALLOWED);
         }
         let begun = Instant::now();
-        let answer = bid::bid(&self.core, exchange, &request.body, request.accepted).await;
+        let answer = bid::bid(&self.core, exchange, &request.body, request.accepted, request.waited).await;
         let metrics = &self.core.bidder.metrics;
         metrics.request(answer.outcome());
         metrics.took(self.core.number, u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX));
         match answer {
             Answer::Bids(body) => Reply::ok(JSON, body),
-            Answer::NoBid | Answer::Late => Reply::empty(StatusCode::NO_CONTENT),
+            Answer::NoBid | Answer::Late | Answer::Shed => Reply::empty(StatusCode::NO_CONTENT),
             Answer::Malformed => Reply::empty(StatusCode::BAD_REQUEST),
             Answer::UnknownExchange => Reply::empty(StatusCode::NOT_FOUND),
         }

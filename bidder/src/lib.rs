@@ -4,6 +4,7 @@
 //! the bidder sees `decision`'s nouns.
 
 pub mod admin;
+pub mod admission;
 pub mod bid;
 pub mod bidder;
 pub mod campaigns;

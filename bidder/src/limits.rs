@@ -51,6 +51,21 @@ const _: () = assert!(DRAIN_QUIET_TIME.as_secs() <= DRAIN_IDLE.as_secs());
 const _: () = assert!(DRAIN_IDLE.as_secs() + LINGER_TIME_MAX.as_secs() <= DRAIN_ACCEPT_TIME.as_secs());
 const _: () = assert!(DRAIN_ACCEPT_TIME.as_secs() + LINGER_TIME_MAX.as_secs() < DRAIN_TIME_MAX.as_secs());
 
+/// A probe of a core's lag is sent out no sooner than this after the one before, which keeps it below a hundredth of the
+/// work.
+pub const LAG_PROBE_INTERVAL: Duration = Duration::from_millis(1);
+
+// --- admission ---
+
+/// What waited for less than this is always begun: a core that is not busy lags by microseconds.
+pub const ADMISSION_LAG_MIN: Duration = Duration::from_millis(2);
+/// The estimate of how long our own answers take is never below this.
+pub const OWN_TIME_MIN: Duration = Duration::from_micros(100);
+/// Nor above this: the longest time that an exchange can leave.
+pub const OWN_TIME_MAX: Duration = Duration::from_millis(TMAX_MS_MAX as u64);
+
+const _: () = assert!(LAG_PROBE_INTERVAL.as_micros() < ADMISSION_LAG_MIN.as_micros());
+
 // --- exchange ---
 
 /// Objects and arrays that may be nested in a bid request.

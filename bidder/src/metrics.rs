@@ -25,6 +25,8 @@ pub enum RequestOutcome {
     NoBid,
     /// Answered with none, because the exchange's time was over.
     Late,
+    /// Answered with none and not even read, because it had waited too long for its turn.
+    Shed,
     /// Not a bid request.
     Malformed,
     /// No exchange of that name.
@@ -32,13 +34,14 @@ pub enum RequestOutcome {
 }
 
 impl RequestOutcome {
-    const ALL: [Self; 5] = [Self::Bid, Self::NoBid, Self::Late, Self::Malformed, Self::UnknownExchange];
+    const ALL: [Self; 6] = [Self::Bid, Self::NoBid, Self::Late, Self::Shed, Self::Malformed, Self::UnknownExchange];
 
     const fn label(self) -> &'static str {
         match self {
             Self::Bid => "bid",
             Self::NoBid => "no_bid",
             Self::Late => "late",
+            Self::Shed => "shed",
             Self::Malformed => "malformed",
             Self::UnknownExchange => "unknown_exchange",
         }

@@ -16,12 +16,13 @@ mod connection;
 mod counters;
 mod encoding;
 mod framing;
+mod lag;
 mod load;
 mod readiness;
 mod reply;
 mod watch;
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use decision::time::Micros;
@@ -64,6 +65,8 @@ pub struct Inbound {
     pub body: Bytes,
     /// When the head was complete.
     pub accepted: Moment,
+    /// How long it may have waited before that, for its turn on this core.
+    pub waited: Duration,
 }
 
 /// A moment on the wall, to be recorded, and on the clock that never jumps, to measure from.

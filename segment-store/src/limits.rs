@@ -35,7 +35,9 @@ pub const REDIS_CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long a write to Redis may take, after which it may or may not have been made. Look-ups have their own time.
 pub const REDIS_RESPONSE_TIMEOUT: Duration = Duration::from_secs(2);
 /// Look-ups of one core that wait for Redis. One more would wait behind them: its person is taken for unknown.
-pub const REDIS_IN_FLIGHT_MAX: usize = 256;
+pub const REDIS_IN_FLIGHT_MAX: usize = 1_024;
+/// A clock that rings later than this tells of a busy core and not of Redis. It is exact to a millisecond.
+pub const REDIS_CLOCK_LATE: Duration = Duration::from_millis(3);
 /// Look-ups that fail one after the other until Redis is given up for a while.
 pub const REDIS_FAILURES_MAX: u32 = 16;
 /// How often it is then asked whether it is there again.

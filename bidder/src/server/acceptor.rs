@@ -20,6 +20,7 @@ use super::Handler;
 use super::connection::Core;
 use super::counters::{Count, ServerCounters};
 use super::encoding::Gzip;
+use super::lag::Lag;
 use super::load::{Load, Seat};
 use super::readiness::Readiness;
 use crate::limits::{ACCEPT_PAUSE, CONNECTIONS_MAX, DRAIN_ACCEPT_TIME, DRAIN_QUIET_TIME, DRAIN_TIME_MAX};
@@ -58,7 +59,16 @@ pub fn serve<H: Handler>(
             let make_handler = &make_handler;
             let core = move || {
                 let gzip = RefCell::new(Gzip::new());
-                run_core(handed, || Core { number, handler: make_handler(number), counters, readiness, drain, gzip })
+                let lag = Lag::default();
+                run_core(handed, || Core {
+                    number,
+                    handler: make_handler(number),
+                    counters,
+                    readiness,
+                    drain,
+                    gzip,
+                    lag,
+                })
             };
             threads.push(thread::Builder::new().name(format!("http-{number}")).spawn_scoped(scope, core)?);
             hands.push(hand);
@@ -78,6 +88,8 @@ fn run_core<H: Handler>(mut handed: mpsc::UnboundedReceiver<Handed>, core: impl 
     let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
     runtime.block_on(async {
         let core = Rc::new(core());
+        let probed = Rc::clone(&core);
+        tokio::task::spawn_local(async move { probed.lag.probe().await });
         while let Some((stream, seat)) = handed.recv().await {
             let core = Rc::clone(&core);
             tokio::task::spawn_local(async move {

@@ -8,6 +8,7 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
@@ -23,6 +24,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use super::body::{Refusal, receive};
 use super::counters::{Count, ServerCounters};
 use super::encoding::{Gzip, accepts_gzip};
+use super::lag::Lag;
 use super::readiness::Readiness;
 use super::reply::Reply;
 use super::watch::{Watch, Watched};
@@ -39,6 +41,7 @@ pub(super) struct Core<H> {
     /// When the drain began, once it has.
     pub(super) drain: watch::Receiver<Option<Instant>>,
     pub(super) gzip: RefCell<Gzip>,
+    pub(super) lag: Lag,
 }
 
 impl<H: Handler> Core<H> {
@@ -78,9 +81,10 @@ impl<H: Handler> Core<H> {
 
     async fn answer(&self, watch: &Watch, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
         let accepted = Moment::now();
+        let waited = self.lag.at(accepted.clock);
         self.count(Count::Requests);
         let (gzip, fields) = (accepts_gzip(request.headers()), self.handler.fields(request.uri().path()));
-        let mut reply = match self.inbound(watch, request, accepted).await {
+        let mut reply = match self.inbound(watch, request, (accepted, waited)).await {
             Ok(inbound) => self.handle(inbound).await,
             Err(refusal) => {
                 self.count(refusal.count());
@@ -98,13 +102,18 @@ impl<H: Handler> Core<H> {
         Ok(reply.into_response(fields, compressed))
     }
 
-    async fn inbound(&self, watch: &Watch, request: Request<Incoming>, accepted: Moment) -> Result<Inbound, Refusal> {
+    async fn inbound(
+        &self,
+        watch: &Watch,
+        request: Request<Incoming>,
+        (accepted, waited): (Moment, Duration),
+    ) -> Result<Inbound, Refusal> {
         if !watch.request() {
             return Err(Refusal::LengthAmbiguous);
         }
         let (head, body) = request.into_parts();
         let body = receive(&head.headers, body).await?;
-        Ok(Inbound { method: head.method, uri: head.uri, headers: head.headers, body, accepted })
+        Ok(Inbound { method: head.method, uri: head.uri, headers: head.headers, body, accepted, waited })
     }
 
     async fn handle(&self, inbound: Inbound) -> Reply {

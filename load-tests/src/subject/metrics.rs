@@ -34,7 +34,13 @@ impl Counters {
         let (requests, bids) = (self.sum("vernier_requests_total"), self.sum("vernier_segment_bids_total"));
         let known = self.get("vernier_lookups_total{result=\"member\"}");
         let counted = self.get("vernier_cap_events_total{event=\"pending\"}");
+        let outcome = |outcome: &str| {
+            let count = self.get(&format!("vernier_requests_total{{outcome=\"{outcome}\"}}"));
+            count.map(|count| 100.0 * count / requests)
+        };
         let figures = [
+            ("shed", outcome("shed"), "%"),
+            ("found_late", outcome("late"), "%"),
             ("segments_and_caps_checked", known.map(|known| 100.0 * known / requests), "%"),
             ("bids_per_request", Some(bids / requests), ""),
             ("caps_counted_per_bid", counted.map(|counted| counted / bids), ""),

@@ -1,15 +1,19 @@
 //! A connection of one thread: opened when it is first needed, given up when it does not answer, mended behind it.
 
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use decision::ids::IdHash;
 use decision::profile::UnknownWhy;
+use tokio::task::yield_now;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::RedisOptions;
 use super::link::{Answer, Link, Record, SLOTS, slot};
-use crate::limits::{REDIS_FAILURES_MAX, REDIS_IN_FLIGHT_MAX, REDIS_MEND_INTERVAL, REDIS_REGIONS, REDIS_SAID_INTERVAL};
+use crate::limits::{
+    REDIS_CLOCK_LATE, REDIS_FAILURES_MAX, REDIS_IN_FLIGHT_MAX, REDIS_MEND_INTERVAL, REDIS_REGIONS, REDIS_SAID_INTERVAL,
+};
 
 /// A connection that mends itself. It belongs to the runtime on which it is first used; clones share it.
 #[derive(Clone)]
@@ -57,14 +61,30 @@ impl Lane {
         }
         let patience = now + self.0.options.lookup_timeout;
         let mut answers = vec![None; ids.len()];
-        let asked = async {
-            if let Ok(mut link) = self.link().await {
-                link.fetch_each(ids, &mut answers).await;
+        let mut limit = deadline.min(patience);
+        let (in_time, rang_late) = {
+            let mut asked = pin!(async {
+                if let Ok(mut link) = self.link().await {
+                    link.fetch_each(ids, &mut answers).await;
+                }
+            });
+            loop {
+                if timeout_at(limit, asked.as_mut()).await.is_ok() {
+                    break (true, false);
+                }
+                let now = Instant::now();
+                let rang_late = now > limit + REDIS_CLOCK_LATE;
+                if !rang_late || now >= deadline {
+                    // Answers may have come that are not read yet: once they are, it is looked a last time.
+                    yield_now().await;
+                    break (timeout_at(limit, asked).await.is_ok(), rang_late);
+                }
+                // This core was busy meanwhile, which Redis can do nothing for.
+                limit = deadline.min(now + self.0.options.lookup_timeout);
             }
         };
-        let in_time = timeout_at(deadline.min(patience), asked).await.is_ok();
-        // An exchange in a hurry says nothing of Redis.
-        self.judge(ids, &answers, in_time || patience <= deadline);
+        // An exchange in a hurry says nothing of Redis, nor does a core that is busy.
+        self.judge(ids, &answers, in_time || (patience <= deadline && !rang_late));
         let records = answers.into_iter().map(|answer| match answer {
             Some(Ok(record)) => Ok(record),
             None if !in_time => Err(UnknownWhy::Late),

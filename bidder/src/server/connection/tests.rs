@@ -101,7 +101,7 @@ fn core(
     readiness: Arc<Readiness>,
     drain: watch::Receiver<Option<Instant>>,
 ) -> Core<Echo> {
-    Core { number: 0, handler: Echo, counters, readiness, drain, gzip: RefCell::new(Gzip::new()) }
+    Core { number: 0, handler: Echo, counters, readiness, drain, gzip: RefCell::new(Gzip::new()), lag: Lag::default() }
 }
 
 /// Plays `client` against a connection whose buffers hold `buffer` bytes. Returns once both have ended.
