@@ -1,5 +1,5 @@
-//! Telemetry off the hot path: cores hand bids and opportunities to one producer thread, which appends
-//! them. Nothing here ever waits; what does not fit is dropped by person, so that experiment arms lose alike, and counted.
+//! Telemetry off the hot path: cores hand bids and opportunities to one producer thread, which appends them. Nothing here
+//! ever waits; what does not fit is dropped by person, so that experiment arms lose alike, and counted.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};

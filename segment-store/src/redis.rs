@@ -39,7 +39,7 @@ pub struct RedisOptions {
     pub cluster: bool,
     /// Certificates (PEM) of the authority that signed those of the servers; `None`: those that the system trusts.
     pub authority: Option<Vec<u8>>,
-    /// How long a look-up is waited for at most.
+    /// How long a look-up is waited for at most, not counting the time for which the caller's core was busy.
     pub lookup_timeout: Duration,
 }
 

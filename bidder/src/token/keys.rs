@@ -77,8 +77,8 @@ pub struct Keys {
     previous: Option<Key>,
 }
 
-/// What a bid says of itself, sealed: its token but for the kind of notice.
-#[derive(Clone, Debug)]
+/// What a bid says of itself, sealed: its token but for the kind of notice. Without `Debug`, since the hash would show the
+/// key.
 pub struct Sealed<'a> {
     text: String,
     marks: SipHasher24,
@@ -108,7 +108,7 @@ impl Keys {
     ///
     /// # Panics
     /// Never: claims are far shorter than the cipher allows.
-    pub fn seal<'a>(&'a self, claims: &Claims<'a>) -> Sealed<'a> {
+    pub fn seal<'a>(&self, claims: &Claims<'a>) -> Sealed<'a> {
         let key = &self.current;
         let mut bytes = Vec::with_capacity(SEALED_BYTES);
         bytes.extend_from_slice(&[VERSION, key.id]);
