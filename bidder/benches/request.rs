@@ -5,7 +5,6 @@
 //! money of a lease, sealed notice URLs, and a record in `bids` for each bid. Every request has another person.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use bidder::bid::{Answer, bid};
 use bidder::bidder::Core;
@@ -182,7 +181,7 @@ async fn place() -> Place {
 /// A function of its own, so that a profiler can tell it from what is around it.
 #[inline(never)]
 fn one_request(runtime: &Runtime, core: &Core, body: &[u8]) -> Answer {
-    runtime.block_on(bid(core, EXCHANGE, body, Moment::now(), Duration::ZERO))
+    runtime.block_on(bid(core, EXCHANGE, body, Moment::now()))
 }
 
 #[divan::bench(sample_size = PEOPLE)]

@@ -11,14 +11,14 @@ use segment_store::{ProfileBuffer, Profiles};
 use tokio::time::Instant;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-use crate::admission::tmax_at_a_glance;
 use crate::bidder::{Bidder, Buffers, Core};
 use crate::exchange::dialect::Dialect;
+use crate::exchange::glance;
 use crate::exchange::request::BidRequest;
 use crate::limits::DECISION_SHARE;
 use crate::metrics::{LookUp, RequestOutcome};
 use crate::privacy;
-use crate::server::Moment;
+use crate::server::{Moment, Post};
 
 mod ids;
 mod offers;
@@ -36,8 +36,6 @@ pub enum Answer {
     NoBid,
     /// 204: no time is left. In the stream `opportunities` it is a request without a decision.
     Late,
-    /// 204: it waited too long to be answered in time, so it was not read.
-    Shed,
     /// 400, empty: these bytes are no bid request.
     Malformed,
     /// 404: no such exchange.
@@ -51,24 +49,26 @@ impl Answer {
             Self::Bids(_) => RequestOutcome::Bid,
             Self::NoBid => RequestOutcome::NoBid,
             Self::Late => RequestOutcome::Late,
-            Self::Shed => RequestOutcome::Shed,
             Self::Malformed => RequestOutcome::Malformed,
             Self::UnknownExchange => RequestOutcome::UnknownExchange,
         }
     }
 }
 
-/// Answers one bid request that may have `waited` before it was accepted.
-pub async fn bid(core: &Core, exchange: &str, body: &[u8], accepted: Moment, waited: Duration) -> Answer {
+/// How long an exchange waits for the answer to a request that is not read yet; `None`: it is none of ours. Where it is
+/// compressed, it is taken to leave as much time as the exchange mostly does: to inflate it would cost more than to say no.
+pub fn patience(core: &Core, exchange: &str, post: &Post<'_>) -> Option<Duration> {
+    let dialect = core.bidder.exchanges.get(exchange)?;
+    let tmax_ms = if post.encoded { 0 } else { glance::tmax_ms(post.body) };
+    Some(Duration::from_millis(dialect.deadline_ms(tmax_ms).into()))
+}
+
+/// Answers one bid request.
+pub async fn bid(core: &Core, exchange: &str, body: &[u8], accepted: Moment) -> Answer {
     let Some(dialect) = core.bidder.exchanges.get(exchange) else { return Answer::UnknownExchange };
-    let time = || Duration::from_millis(dialect.deadline_ms(tmax_at_a_glance(body)).into());
-    if !core.admission.admits(waited, time) {
-        return Answer::Shed;
-    }
     let mut buffers = core.take_buffers();
     let answer = answer(core, dialect, body, &mut buffers, accepted).await;
     core.give_back(buffers);
-    core.admission.learn(accepted.clock.elapsed());
     answer
 }
 

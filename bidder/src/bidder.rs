@@ -10,7 +10,6 @@ use event_log::EventLog;
 use rand::rngs::StdRng;
 use segment_store::{IdHasher, ProfileBuffer, Profiles};
 
-use crate::admission::Admission;
 use crate::campaigns::Campaigns;
 use crate::events::Events;
 use crate::exchange::dialect::Dialect;
@@ -18,6 +17,7 @@ use crate::exchange::request::RequestBuffer;
 use crate::lease::Reservations;
 use crate::limits::BUFFERS_KEPT_MAX;
 use crate::metrics::Metrics;
+use crate::own_time::OwnTime;
 use crate::token::Keys;
 
 /// What all cores of a bidder share. Everything in it can be read while requests are answered.
@@ -60,8 +60,8 @@ pub struct Core {
     pub number: usize,
     /// Where it looks profiles up.
     pub profiles: Profiles,
-    /// Which requests it begins.
-    pub admission: Admission,
+    /// How long its answers to bid requests take.
+    pub own_time: OwnTime,
     /// Room for a decision; never held across an await.
     pub scratch: RefCell<Scratch>,
     /// Where impression ids come from: cryptographically strong, since they must not be guessed.
@@ -84,8 +84,8 @@ impl Core {
     /// A core of `bidder`.
     pub fn new(bidder: Arc<Bidder>, number: usize) -> Self {
         let (random, profiles) = (RefCell::new(rand::make_rng()), bidder.profiles.for_core());
-        let (admission, scratch, buffers) = (Admission::default(), RefCell::default(), RefCell::default());
-        Self { bidder, number, profiles, admission, scratch, random, buffers }
+        let (own_time, scratch, buffers) = (OwnTime::default(), RefCell::default(), RefCell::default());
+        Self { bidder, number, profiles, own_time, scratch, random, buffers }
     }
 
     /// Room for one request: used before, where there is any. Give it back with [`Core::give_back`].

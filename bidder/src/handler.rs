@@ -1,7 +1,7 @@
 //! Which path leads where on the bid port.
 
 use std::rc::Rc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, StatusCode};
@@ -9,8 +9,9 @@ use http::{HeaderName, HeaderValue, Method, StatusCode};
 use crate::bid::{self, Answer};
 use crate::bidder::Core;
 use crate::exchange::dialect::Version;
+use crate::metrics::RequestOutcome;
 use crate::notice;
-use crate::server::{Fields, Handler, Inbound, Reply};
+use crate::server::{Fields, Handler, Inbound, Post, Reply};
 use crate::token::NoticeKind;
 
 /// Answers everything that arrives on the bid port of one core.
@@ -51,6 +52,20 @@ impl Handler for Routes {
         }
     }
 
+    fn patience(&self, post: &Post<'_>) -> Option<Duration> {
+        bid::patience(&self.core, post.path.strip_prefix("/bid/")?, post)
+    }
+
+    fn own_time(&self) -> Duration {
+        self.core.own_time.get()
+    }
+
+    fn turned_away(&self) {
+        self.core.bidder.metrics.request(RequestOutcome::Shed);
+        // Otherwise nothing would be learned where nothing is begun.
+        self.core.own_time.learn(Duration::ZERO);
+    }
+
     /// The version of OpenRTB, whatever became of a bid request: that of the exchange, or the newest where none is known.
     fn fields(&self, path: &str) -> Fields {
         let mut parts = path.split('/').skip(1);
@@ -71,13 +86,15 @@ impl Routes {
             return Reply::empty(StatusCode::METHOD_NOT_ALLOWED);
         }
         let begun = Instant::now();
-        let answer = bid::bid(&self.core, exchange, &request.body, request.accepted, request.waited).await;
+        let answer = bid::bid(&self.core, exchange, &request.body, request.accepted).await;
         let metrics = &self.core.bidder.metrics;
         metrics.request(answer.outcome());
-        metrics.took(self.core.number, u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX));
+        let took = begun.elapsed();
+        self.core.own_time.learn(took);
+        metrics.took(self.core.number, u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
         match answer {
             Answer::Bids(body) => Reply::ok(JSON, body),
-            Answer::NoBid | Answer::Late | Answer::Shed => Reply::empty(StatusCode::NO_CONTENT),
+            Answer::NoBid | Answer::Late => Reply::empty(StatusCode::NO_CONTENT),
             Answer::Malformed => Reply::empty(StatusCode::BAD_REQUEST),
             Answer::UnknownExchange => Reply::empty(StatusCode::NOT_FOUND),
         }

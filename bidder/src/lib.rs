@@ -4,7 +4,6 @@
 //! the bidder sees `decision`'s nouns.
 
 pub mod admin;
-pub mod admission;
 pub mod bid;
 pub mod bidder;
 pub mod campaigns;
@@ -16,6 +15,7 @@ pub mod lease;
 pub mod limits;
 pub mod metrics;
 pub mod notice;
+pub mod own_time;
 pub mod privacy;
 pub mod role;
 pub mod server;

@@ -6,6 +6,8 @@
 //! 400 (two body lengths, broken body, not gzip), 408 (body late), 413 (body or inflated body too large), 415 (unknown
 //! content encoding), 500 (the handler panicked), 503 (too many connections); 400, 414 and 431 for heads are hyper's.
 //!
+//! On a busy core, requests in a hurry wait for their turn, and are answered 204 where it does not come in time.
+//!
 //! **Draining** goes on accepting and answering, says `Connection: close` with every answer, and closes the listener
 //! last. A connection that stays silent is closed after [`limits::DRAIN_IDLE`](crate::limits::DRAIN_IDLE), so only a
 //! request that crosses that close on the wire can fail.
@@ -16,10 +18,12 @@ mod connection;
 mod counters;
 mod encoding;
 mod framing;
-mod lag;
+mod gate;
 mod load;
+mod post;
 mod readiness;
 mod reply;
+mod turnstile;
 mod watch;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -33,6 +37,7 @@ pub use acceptor::serve;
 pub use counters::{Count, ServerCounters};
 pub use encoding::{InflateError, inflate};
 pub use framing::Framing;
+pub use post::Post;
 pub use readiness::Readiness;
 pub use reply::Reply;
 
@@ -44,6 +49,16 @@ pub trait Handler: 'static {
     /// It is not cancelled when the client leaves: what it began is finished, except where a drain runs out of time.
     /// A panic is answered 500 and counted.
     fn handle(&self, request: Inbound) -> impl Future<Output = Reply>;
+
+    /// How long whoever sent this waits for the answer; `None`: as long as it takes. Asked on a busy core only: there,
+    /// whoever would be answered too late is turned away, with 204 and unread.
+    fn patience(&self, post: &Post<'_>) -> Option<Duration>;
+
+    /// How long answers to those take that were begun, but for one in a hundred.
+    fn own_time(&self) -> Duration;
+
+    /// One was turned away.
+    fn turned_away(&self);
 
     /// Header fields of every answer to a request for `path`, the handler's and those that are given here without it.
     fn fields(&self, path: &str) -> Fields;
@@ -63,10 +78,8 @@ pub struct Inbound {
     pub headers: HeaderMap,
     /// The body, inflated.
     pub body: Bytes,
-    /// When the head was complete.
+    /// When the head was complete, also where it had to wait after that.
     pub accepted: Moment,
-    /// How long it may have waited before that, for its turn on this core.
-    pub waited: Duration,
 }
 
 /// A moment on the wall, to be recorded, and on the clock that never jumps, to measure from.

@@ -1,8 +1,8 @@
 //! Any bytes of a connection: where requests begin and end does not depend on the pieces in which they come, and no body
-//! is taken for a head.
+//! is taken for a head. What is seen to be one whole POST is one request, and nothing behind it.
 #![no_main]
 
-use bidder::server::Framing;
+use bidder::server::{Framing, Post};
 
 /// Heads, whether one has begun, and the first ambiguous one.
 fn followed<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> (u64, bool, Option<u64>) {
@@ -18,6 +18,10 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     let whole = followed(std::iter::once(wire));
     assert_eq!(whole, followed(wire.chunks(size)), "in pieces of {size} bytes");
     assert!(whole.0 <= wire.iter().filter(|byte| **byte == b'\n').count() as u64);
+
+    if let Some(post) = Post::whole(wire) {
+        assert!((whole.0, whole.1) == (1, false) && wire.ends_with(post.body));
+    }
 
     let fixed = format!("POST / HTTP/1.1\r\ncontent-length: {}\r\n\r\n", wire.len());
     let mut chunked = b"POST / HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n".to_vec();

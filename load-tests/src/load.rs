@@ -46,6 +46,9 @@ const LOOK: Duration = Duration::from_millis(20);
 const TMAX: Duration = Duration::from_millis(100);
 /// Connections for notices, views and clicks.
 const CALLING: usize = 16;
+/// A request waits for a connection for this part of its `tmax` at most: an exchange whose connections to a bidder are all
+/// taken holds its auction without that bidder.
+const CONNECTION_SHARE: u32 = 10;
 /// The timer's number among connections.
 const TIMER: Token = Token(usize::MAX - 1);
 
@@ -182,13 +185,14 @@ impl Player<'_> {
         self.waiting.push_back(Asking { due, pick, tmax });
     }
 
-    /// Sends what is due and has a connection. What nobody would wait for any more is not sent.
+    /// Sends what is due and has a connection. What nobody would wait for any more is not sent, nor what has waited too long
+    /// for a connection while all were taken.
     fn send(&mut self, now: Instant) {
         let Self { settings, corpus, waiting, bids, calling, calls, outcome, start, poll, .. } = self;
         while let Some(first) = waiting.front() {
-            if !settings.patient && now > first.due + first.tmax {
-                outcome.tally.unsent += 1;
-                outcome.late(first.due - *start);
+            let patience = if bids.has_room() { first.tmax } else { first.tmax / CONNECTION_SHARE };
+            if !settings.patient && now > first.due + patience {
+                outcome.unsent(first.due - *start);
                 waiting.pop_front();
                 continue;
             }
@@ -245,8 +249,7 @@ impl Player<'_> {
         bids.abandon(|done| outcome.failed(done.job.due - start));
         calling.abandon(|_| outcome.tally.calls.failed += 1);
         for asking in waiting {
-            outcome.tally.unsent += 1;
-            outcome.late(asking.due - start);
+            outcome.unsent(asking.due - start);
         }
         outcome.tally.calls.left = calls.len() as u64;
         outcome.tally.connections = bids.opened() + calling.opened();
@@ -268,12 +271,19 @@ impl Outcome {
         second.answered += 1;
         second.late += u64::from(late);
         second.good += u64::from(bid && !late);
+        second.empty += u64::from(!bid && !late);
         second.took(took);
     }
 
     fn late(&mut self, at: Duration) {
         self.tally.late += 1;
         self.tally.second(at).late += 1;
+    }
+
+    fn unsent(&mut self, at: Duration) {
+        self.tally.unsent += 1;
+        self.tally.second(at).unsent += 1;
+        self.late(at);
     }
 
     fn failed(&mut self, at: Duration) {

@@ -36,6 +36,9 @@ pub struct Scenario {
     /// Clients besides that are silent, or send and read a byte a second.
     #[serde(default)]
     pub slow_clients: usize,
+    /// At least so many people: with few, each is asked for so often that their caps fill.
+    #[serde(default)]
+    pub people: u32,
     /// Shares of the kinds of requests.
     pub requests: Shares,
     /// The rates, one after the other.
@@ -125,13 +128,14 @@ pub async fn run(settings: &Settings) -> io::Result<()> {
     for stage in &mut scenario.stages {
         stage.rate = (f64::from(stage.rate) * settings.times).round() as u32;
     }
-    let mut subject = Subject::start(&settings.subject).await?;
+    let people = scenario.people.max(settings.subject.people);
+    let mut subject = Subject::start(&subject::Settings { people, ..settings.subject.clone() }).await?;
     let folder = &settings.subject.folder;
     let self_test = if settings.self_test { Some(load::self_test(folder).await?) } else { None };
     println!("{}", self_test.as_deref().unwrap_or("the generator was not tried out"));
     let load = Load {
         target: subject.target()?,
-        sources: scenario.sources(settings.subject.people)?,
+        sources: scenario.sources(people)?,
         stages: scenario.stages.clone(),
         connections: scenario.connections,
         counted: Loop::Open,

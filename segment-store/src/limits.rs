@@ -40,6 +40,8 @@ pub const REDIS_IN_FLIGHT_MAX: usize = 1_024;
 pub const REDIS_CLOCK_LATE: Duration = Duration::from_millis(3);
 /// Look-ups that fail one after the other until Redis is given up for a while.
 pub const REDIS_FAILURES_MAX: u32 = 16;
+/// And the time for which they do so at least.
+pub const REDIS_FAILING_MIN: Duration = Duration::from_millis(100);
 /// How often it is then asked whether it is there again.
 pub const REDIS_MEND_INTERVAL: Duration = Duration::from_millis(200);
 /// While Redis cannot be used, it is told why no more often than this.

@@ -20,9 +20,9 @@ use super::Handler;
 use super::connection::Core;
 use super::counters::{Count, ServerCounters};
 use super::encoding::Gzip;
-use super::lag::Lag;
 use super::load::{Load, Seat};
 use super::readiness::Readiness;
+use super::turnstile::Turnstile;
 use crate::limits::{ACCEPT_PAUSE, CONNECTIONS_MAX, DRAIN_ACCEPT_TIME, DRAIN_QUIET_TIME, DRAIN_TIME_MAX};
 
 const TOO_MANY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
@@ -59,7 +59,7 @@ pub fn serve<H: Handler>(
             let make_handler = &make_handler;
             let core = move || {
                 let gzip = RefCell::new(Gzip::new());
-                let lag = Lag::default();
+                let turnstile = Turnstile::default();
                 run_core(handed, || Core {
                     number,
                     handler: make_handler(number),
@@ -67,7 +67,7 @@ pub fn serve<H: Handler>(
                     readiness,
                     drain,
                     gzip,
-                    lag,
+                    turnstile,
                 })
             };
             threads.push(thread::Builder::new().name(format!("http-{number}")).spawn_scoped(scope, core)?);
@@ -88,8 +88,8 @@ fn run_core<H: Handler>(mut handed: mpsc::UnboundedReceiver<Handed>, core: impl 
     let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
     runtime.block_on(async {
         let core = Rc::new(core());
-        let probed = Rc::clone(&core);
-        tokio::task::spawn_local(async move { probed.lag.probe().await });
+        let turned = Rc::clone(&core);
+        tokio::task::spawn_local(async move { turned.turnstile.turn(|| turned.handler.own_time()).await });
         while let Some((stream, seat)) = handed.recv().await {
             let core = Rc::clone(&core);
             tokio::task::spawn_local(async move {

@@ -8,10 +8,9 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -24,9 +23,11 @@ use tokio::time::{Instant, sleep_until, timeout};
 use super::body::{Refusal, receive};
 use super::counters::{Count, ServerCounters};
 use super::encoding::{Gzip, accepts_gzip};
-use super::lag::Lag;
+use super::gate::Gated;
+use super::post::Post;
 use super::readiness::Readiness;
 use super::reply::Reply;
+use super::turnstile::{Turn, Turnstile};
 use super::watch::{Watch, Watched};
 use super::{Handler, Inbound, Moment};
 use crate::limits::{BUFFER_BYTES_MAX, GZIP_BYTES_MIN, HEAD_BYTES_MAX, IDLE_TIME_MAX, LINGER_TIME_MAX};
@@ -41,7 +42,7 @@ pub(super) struct Core<H> {
     /// When the drain began, once it has.
     pub(super) drain: watch::Receiver<Option<Instant>>,
     pub(super) gzip: RefCell<Gzip>,
-    pub(super) lag: Lag,
+    pub(super) turnstile: Turnstile,
 }
 
 impl<H: Handler> Core<H> {
@@ -52,7 +53,7 @@ impl<H: Handler> Core<H> {
     /// Serves one connection until either side ends it or something takes too long.
     pub(super) async fn serve(&self, io: impl AsyncRead + AsyncWrite + Unpin) {
         let watch = Watch::new();
-        let io = TokioIo::new(Watched { io, watch: &watch });
+        let io = TokioIo::new(Watched { io: Gated::new(io, &watch, self), watch: &watch });
         let mut connection = builder().serve_connection(io, service_fn(|request| self.answer(&watch, request)));
         let mut drain = self.drain.clone();
         let mut drain = pin!(async move { drain.wait_for(Option::is_some).await.map_or(None, |began| *began) });
@@ -70,7 +71,7 @@ impl<H: Handler> Core<H> {
         if let Err(error) = ended {
             self.count(if error.is_parse() { Count::HeadRefused } else { Count::Broken });
         }
-        linger(connection.into_parts().io.into_inner().io).await;
+        linger(connection.into_parts().io.into_inner().io.io).await;
     }
 
     /// Takes note of a connection that the runtime could not take in.
@@ -80,12 +81,18 @@ impl<H: Handler> Core<H> {
     }
 
     async fn answer(&self, watch: &Watch, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
-        let accepted = Moment::now();
-        let waited = self.lag.at(accepted.clock);
+        let waited_since = watch.arrived();
+        let accepted = waited_since.unwrap_or_else(Moment::now);
         self.count(Count::Requests);
         let (gzip, fields) = (accepts_gzip(request.headers()), self.handler.fields(request.uri().path()));
-        let mut reply = match self.inbound(watch, request, (accepted, waited)).await {
-            Ok(inbound) => self.handle(inbound).await,
+        let mut reply = match self.inbound(watch, request, accepted).await {
+            Ok(inbound) if waited_since.is_some() || self.turn(&inbound).await == Turn::Begin => {
+                self.handle(inbound).await
+            }
+            Ok(_) => {
+                self.handler.turned_away();
+                Reply::empty(StatusCode::NO_CONTENT)
+            }
             Err(refusal) => {
                 self.count(refusal.count());
                 refusal.reply()
@@ -102,18 +109,31 @@ impl<H: Handler> Core<H> {
         Ok(reply.into_response(fields, compressed))
     }
 
-    async fn inbound(
-        &self,
-        watch: &Watch,
-        request: Request<Incoming>,
-        (accepted, waited): (Moment, Duration),
-    ) -> Result<Inbound, Refusal> {
+    /// Takes note of a request that was answered 204 in front of hyper.
+    pub(super) fn turned_away(&self) {
+        self.count(Count::Requests);
+        self.handler.turned_away();
+    }
+
+    /// Waits until it is this request's turn, if it has to.
+    async fn turn(&self, request: &Inbound) -> Turn {
+        if request.method != Method::POST || self.turnstile.begins() {
+            return Turn::Begin;
+        }
+        let post = Post { path: request.path(), body: &request.body, encoded: false };
+        match self.handler.patience(&post) {
+            Some(patience) => self.turnstile.queue(request.accepted, patience).told().await,
+            None => Turn::Begin,
+        }
+    }
+
+    async fn inbound(&self, watch: &Watch, request: Request<Incoming>, accepted: Moment) -> Result<Inbound, Refusal> {
         if !watch.request() {
             return Err(Refusal::LengthAmbiguous);
         }
         let (head, body) = request.into_parts();
         let body = receive(&head.headers, body).await?;
-        Ok(Inbound { method: head.method, uri: head.uri, headers: head.headers, body, accepted, waited })
+        Ok(Inbound { method: head.method, uri: head.uri, headers: head.headers, body, accepted })
     }
 
     async fn handle(&self, inbound: Inbound) -> Reply {

@@ -76,6 +76,11 @@ impl Framing {
         self.heads
     }
 
+    /// Whether every request that has begun has ended.
+    pub fn is_between(&self) -> bool {
+        self.state == State::Between
+    }
+
     /// Whether a head has begun and not ended.
     pub fn in_head(&self) -> bool {
         self.state == State::Head

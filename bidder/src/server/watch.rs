@@ -9,6 +9,7 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
+use super::Moment;
 use super::counters::Count;
 use super::framing::Framing;
 use crate::limits::{ANSWER_TIME_MAX, DRAIN_IDLE, HEAD_TIME_MAX, IDLE_TIME_MAX};
@@ -22,7 +23,11 @@ pub(super) struct Watch {
     /// Since when the client is awaited: for the first byte of a head, or, once that has come, for the rest of it.
     awaited: Cell<Instant>,
     answering: Cell<bool>,
+    /// Whether hyper has, or soon will have, something to write.
+    unwritten: Cell<bool>,
     blocked: Cell<Option<Instant>>,
+    /// When the request had arrived that was passed on after it had waited.
+    begun: Cell<Option<Moment>>,
 }
 
 impl Watch {
@@ -32,7 +37,9 @@ impl Watch {
             requests: Cell::new(0),
             awaited: Cell::new(Instant::now()),
             answering: Cell::new(false),
+            unwritten: Cell::new(false),
             blocked: Cell::new(None),
+            begun: Cell::new(None),
         }
     }
 
@@ -41,6 +48,7 @@ impl Watch {
     pub(super) fn request(&self) -> bool {
         self.requests.set(self.requests.get() + 1);
         self.answering.set(true);
+        self.unwritten.set(true);
         let framing = self.framing.borrow();
         !framing.is_ambiguous(self.requests.get()) && framing.heads() >= self.requests.get()
     }
@@ -55,6 +63,28 @@ impl Watch {
     pub(super) fn has_more(&self) -> bool {
         let framing = self.framing.borrow();
         framing.in_head() || framing.heads() > self.requests.get()
+    }
+
+    /// Whether the client waits for nothing, and has sent nothing yet of what it will ask next.
+    pub(super) fn at_rest(&self) -> bool {
+        let framing = self.framing.borrow();
+        let all_answered = framing.heads() == self.requests.get() && !self.unwritten.get();
+        framing.is_between() && all_answered && self.blocked.get().is_none()
+    }
+
+    /// A request that waited in front of hyper since `arrived` is passed on.
+    pub(super) fn begins(&self, arrived: Moment) {
+        self.begun.set(Some(arrived));
+    }
+
+    /// When the request that hyper has just seen had arrived, if it has waited for its turn.
+    pub(super) fn arrived(&self) -> Option<Moment> {
+        self.begun.take()
+    }
+
+    /// A request was answered in front of hyper.
+    pub(super) fn turned_away(&self) {
+        self.awaited.set(Instant::now());
     }
 
     /// Waits until something has taken too long: what it is counted as. `sleep` may be set to any time.
@@ -147,6 +177,7 @@ impl<IO: AsyncWrite + Unpin> AsyncWrite for Watched<'_, IO> {
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let outcome = Pin::new(&mut self.io).poll_flush(cx);
         if outcome.is_ready() {
+            self.watch.unwritten.set(self.watch.answering.get());
             self.watch.blocked.set(None);
         }
         outcome

@@ -19,7 +19,7 @@ async fn check(clock: Instant, expected: (Answer, usize)) {
     let core = Core::new(Arc::clone(&place.bidder), 0);
     let accepted = Moment { clock, ..Moment::now() };
     let body = br#"{"id":"r","imp":[{"id":"1","banner":{"w":300,"h":250}}],"user":{"id":"u"}}"#;
-    let answer = bid(&core, "new", body, accepted, Duration::ZERO).await;
+    let answer = bid(&core, "new", body, accepted).await;
     let recorded =
         place.bidder.log.read_from(Stream::Opportunities, &Offsets::default()).next().await.expect("a log that works");
     let [record] = &recorded[..] else { panic!("{recorded:?}") };

@@ -9,6 +9,7 @@ mod late;
 mod mutations;
 mod notices;
 mod oracle;
+mod patience;
 mod place;
 mod responses;
 mod server_client;

@@ -5,8 +5,9 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
-use bidder::server::{Fields, Handler, Inbound, Readiness, Reply, ServerCounters, serve};
+use bidder::server::{Fields, Handler, Inbound, Post, Readiness, Reply, ServerCounters, serve};
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 use tokio::sync::oneshot;
@@ -34,6 +35,16 @@ impl Handler for Echo {
             _ => Reply::empty(StatusCode::NOT_FOUND),
         }
     }
+
+    fn patience(&self, _: &Post<'_>) -> Option<Duration> {
+        None
+    }
+
+    fn own_time(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    fn turned_away(&self) {}
 
     fn fields(&self, path: &str) -> Fields {
         if path == "/query" { &[] } else { &FIELDS }

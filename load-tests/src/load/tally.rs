@@ -32,7 +32,7 @@ impl Times {
         Self::to_digits(2)
     }
 
-    pub(super) fn add(&mut self, time: Duration) {
+    pub(crate) fn add(&mut self, time: Duration) {
         self.0.saturating_record(u64::try_from(time.as_micros()).unwrap_or(u64::MAX));
     }
 
@@ -65,8 +65,12 @@ pub struct Second {
     pub good: u64,
     /// Those answered, in time or not.
     pub answered: u64,
-    /// Those not answered within `tmax`.
+    /// Those answered within `tmax`, without a bid.
+    pub empty: u64,
+    /// Those not answered within `tmax`, those not sent among them.
     pub late: u64,
+    /// Those that were not sent.
+    pub unsent: u64,
     /// From when they were due to their answers; `None`: there were none.
     pub times: Option<Times>,
 }
@@ -86,7 +90,7 @@ pub struct Tally {
     pub from_sent: Times,
     /// Requests that were due.
     pub due: u64,
-    /// Those that were not sent: no connection was free before their time was over.
+    /// Those that were not sent: no connection was free in time.
     pub unsent: u64,
     /// Those whose connection failed, or that had no answer at the end.
     pub failed: u64,

@@ -16,7 +16,7 @@ const COLOURS: [&str; 4] = ["#2563eb", "#d97706", "#dc2626", "#059669"];
 const STYLE: &str = "body{font:15px/1.5 system-ui,sans-serif;color:#1f2937;max-width:940px;margin:2.5rem auto;padding:0 1rem}
 h1{font-size:1.6rem;margin:0}h2{font-size:1.05rem;margin:2.2rem 0 .4rem}p{margin:.3rem 0;color:#4b5563}
 table{border-collapse:collapse;margin-top:1rem;width:100%}td{padding:.22rem .6rem;border-bottom:1px solid #e5e7eb}
-td:nth-child(even){text-align:right;font-variant-numeric:tabular-nums}svg{display:block;width:100%;height:auto}
+th{font-weight:600;text-align:right;padding:.22rem .6rem;vertical-align:bottom}.stages td,td:nth-child(even){text-align:right;font-variant-numeric:tabular-nums}svg{display:block;width:100%;height:auto}
 text{font-size:11px;fill:#6b7280}.legend span{margin-right:1.2rem}.legend i{display:inline-block;width:.9rem;height:.2rem;
 margin-right:.35rem;vertical-align:middle}";
 
@@ -87,6 +87,7 @@ pub(super) fn html(report: &Report, tally: &Tally) -> String {
         escaped(&report.name),
         escaped(&report.scenario.title)
     );
+    page.push_str(&stages(report));
     page.push_str(&figures(report));
     let plots = [
         ("Requests a second", plot(&rates, "", Across::Seconds)),
@@ -101,6 +102,40 @@ pub(super) fn html(report: &Report, tally: &Tally) -> String {
         }
     }
     page
+}
+
+/// What each rate made of it.
+fn stages(report: &Report) -> String {
+    let head = [
+        "due a second",
+        "for",
+        "bids a second",
+        "without bid",
+        "late",
+        "not sent",
+        "p50",
+        "p99",
+        "processors",
+        "memory",
+    ];
+    let head = head.map(|name| format!("<th>{name}")).concat();
+    let rows = report.stages.iter().map(|row| {
+        let share = |share: f64| format!("{:.2} %", 100.0 * share);
+        let cells = [
+            row.rate.to_string(),
+            format!("{} s", row.seconds),
+            format!("{:.0}", row.good),
+            format!("{:.0}", row.empty),
+            share(row.late_share),
+            share(row.unsent_share),
+            format!("{:.1} ms", row.p50_ms),
+            format!("{:.1} ms", row.p99_ms),
+            format!("{:.2}", row.cores),
+            format!("{:.0} MiB", row.memory_mib),
+        ];
+        format!("<tr>{}", cells.map(|cell| format!("<td>{cell}")).concat())
+    });
+    format!("<table class=stages><tr>{head}{}</table>", rows.collect::<String>())
 }
 
 fn figures(report: &Report) -> String {

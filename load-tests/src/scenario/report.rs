@@ -9,6 +9,8 @@ use crate::load::{Tally, Times, length};
 use crate::subject::Counters;
 use crate::usage::{KAFKA_THREADS, load_average};
 
+pub(super) mod stages;
+
 #[derive(Debug, Serialize)]
 pub(super) struct Report {
     pub(super) name: String,
@@ -22,6 +24,7 @@ pub(super) struct Report {
     statuses: BTreeMap<u16, u64>,
     /// The first answers that broke a rule.
     faults: Vec<String>,
+    pub(super) stages: Vec<stages::Row>,
     pub(super) seconds: Vec<Second>,
     pub(super) samples: Vec<Sample>,
 }
@@ -46,6 +49,7 @@ impl Report {
         samples: &[Sample],
         counted: Option<&Counters>,
     ) -> Self {
+        let stages = stages::rows(&scenario.stages, &tally.seconds, samples);
         let mut figures = traffic(&scenario, tally);
         figures.extend(processor(tally, samples));
         figures.extend(counted.into_iter().flat_map(Counters::checks).map(|(name, value, _)| (name, value)));
@@ -62,6 +66,7 @@ impl Report {
             figures,
             statuses: tally.statuses.clone(),
             faults: tally.faults.clone(),
+            stages,
             seconds: seconds.collect(),
             samples: samples.to_vec(),
         }
@@ -70,6 +75,7 @@ impl Report {
     pub(super) fn print(&self) {
         println!("{}: {}", self.name, self.scenario.title);
         self.figures.iter().for_each(|(name, value)| println!("{name:<34} {value:>14.3}"));
+        print!("{}", stages::table(&self.stages));
         println!("answers by status: {:?}; load average {}", self.statuses, self.load_average.unwrap_or_default());
         self.faults.iter().for_each(|fault| println!("{fault}"));
     }

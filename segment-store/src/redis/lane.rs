@@ -1,18 +1,20 @@
 //! A connection of one thread: opened when it is first needed, given up when it does not answer, mended behind it.
 
 use std::pin::pin;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use decision::ids::IdHash;
 use decision::profile::UnknownWhy;
 use tokio::task::yield_now;
-use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use super::RedisOptions;
 use super::link::{Answer, Link, Record, SLOTS, slot};
 use crate::limits::{
-    REDIS_CLOCK_LATE, REDIS_FAILURES_MAX, REDIS_IN_FLIGHT_MAX, REDIS_MEND_INTERVAL, REDIS_REGIONS, REDIS_SAID_INTERVAL,
+    REDIS_CLOCK_LATE, REDIS_FAILING_MIN, REDIS_FAILURES_MAX, REDIS_IN_FLIGHT_MAX, REDIS_MEND_INTERVAL, REDIS_REGIONS,
+    REDIS_RESPONSE_TIMEOUT, REDIS_SAID_INTERVAL,
 };
 
 /// A connection that mends itself. It belongs to the runtime on which it is first used; clones share it.
@@ -31,10 +33,32 @@ struct State {
 
 #[derive(Default)]
 struct Region {
-    /// Failures since the last answer.
-    failures: AtomicU32,
+    /// Since the last answer.
+    failures: Mutex<Failures>,
     /// Given up until it is mended.
     given_up: AtomicBool,
+}
+
+/// Look-ups that failed, one after the other.
+#[derive(Default)]
+struct Failures {
+    count: u32,
+    first: Option<Instant>,
+}
+
+impl Region {
+    /// Counts a failure. Says whether that were enough: many, and for a while, since a single pause of Redis fails as many as
+    /// are under way.
+    fn failed(&self, now: Instant) -> Option<u32> {
+        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        failures.count += 1;
+        let since = *failures.first.get_or_insert(now);
+        (failures.count >= REDIS_FAILURES_MAX && now - since >= REDIS_FAILING_MIN).then_some(failures.count)
+    }
+
+    fn answered(&self) {
+        *self.failures.lock().unwrap_or_else(PoisonError::into_inner) = Failures::default();
+    }
 }
 
 impl Lane {
@@ -59,35 +83,20 @@ impl Lane {
         if now >= deadline {
             return Err(UnknownWhy::Late);
         }
-        let patience = now + self.0.options.lookup_timeout;
+        let patience = self.0.options.lookup_timeout;
         let mut answers = vec![None; ids.len()];
-        let mut limit = deadline.min(patience);
-        let (in_time, rang_late) = {
-            let mut asked = pin!(async {
-                if let Ok(mut link) = self.link().await {
-                    link.fetch_each(ids, &mut answers).await;
-                }
-            });
-            loop {
-                if timeout_at(limit, asked.as_mut()).await.is_ok() {
-                    break (true, false);
-                }
-                let now = Instant::now();
-                let rang_late = now > limit + REDIS_CLOCK_LATE;
-                if !rang_late || now >= deadline {
-                    // Answers may have come that are not read yet: once they are, it is looked a last time.
-                    yield_now().await;
-                    break (timeout_at(limit, asked).await.is_ok(), rang_late);
-                }
-                // This core was busy meanwhile, which Redis can do nothing for.
-                limit = deadline.min(now + self.0.options.lookup_timeout);
+        let asked = async {
+            if let Ok(mut link) = self.link().await {
+                link.fetch_each(ids, &mut answers).await;
             }
         };
+        let waited = wait(asked, patience, deadline).await;
         // An exchange in a hurry says nothing of Redis, nor does a core that is busy.
-        self.judge(ids, &answers, in_time || (patience <= deadline && !rang_late));
+        let busy = matches!(waited, Waited::TooLong { rang_late: true });
+        self.judge(ids, &answers, matches!(waited, Waited::Done(())) || (now + patience <= deadline && !busy));
         let records = answers.into_iter().map(|answer| match answer {
             Some(Ok(record)) => Ok(record),
-            None if !in_time => Err(UnknownWhy::Late),
+            None if matches!(waited, Waited::TooLong { .. }) => Err(UnknownWhy::Late),
             _ => Err(UnknownWhy::Failed),
         });
         records.collect()
@@ -99,7 +108,7 @@ impl Lane {
         for (id, answer) in ids.iter().zip(answers) {
             let region = self.region_of(id);
             match answer {
-                Some(Ok(_)) => self.0.regions[region].failures.store(0, Ordering::Relaxed),
+                Some(Ok(_)) => self.0.regions[region].answered(),
                 // The record is no record; Redis is there.
                 Some(Err(error)) if error.code() == Some("WRONGTYPE") => {}
                 None if !time => {}
@@ -154,8 +163,9 @@ impl Lane {
 
     fn failed(&self, id: &IdHash) {
         let region = self.region(id);
-        let failures = region.failures.fetch_add(1, Ordering::Relaxed) + 1;
-        if failures >= REDIS_FAILURES_MAX && !region.given_up.swap(true, Ordering::Relaxed) {
+        if let Some(failures) = region.failed(Instant::now())
+            && !region.given_up.swap(true, Ordering::Relaxed)
+        {
             tracing::warn!(failures, "Redis does not answer: look-ups are given up until it does");
             tokio::spawn(self.clone().mend(*id));
         }
@@ -180,7 +190,7 @@ impl Lane {
             sleep(REDIS_MEND_INTERVAL).await;
         }
         let region = self.region(&id);
-        region.failures.store(0, Ordering::Relaxed);
+        region.answered();
         region.given_up.store(false, Ordering::Relaxed);
         tracing::info!(after = ?since.elapsed(), "Redis answers again");
     }
@@ -188,10 +198,11 @@ impl Lane {
     /// A new connection that answers for `id` in the time that a look-up has.
     async fn try_again(&self, id: &IdHash) -> Result<Link, String> {
         let link = Link::open(&self.0.options).await?;
-        match timeout(self.0.options.lookup_timeout, link.fetch(&[*id])).await {
-            Ok(Ok(_)) => Ok(link),
-            Ok(Err(error)) => Err(error.to_string()),
-            Err(_) => Err("it does not answer in time".to_owned()),
+        let deadline = Instant::now() + REDIS_RESPONSE_TIMEOUT;
+        match wait(link.fetch(&[*id]), self.0.options.lookup_timeout, deadline).await {
+            Waited::Done(Ok(_)) => Ok(link),
+            Waited::Done(Err(error)) => Err(error.to_string()),
+            Waited::TooLong { .. } => Err("it does not answer in time".to_owned()),
         }
     }
 
@@ -203,11 +214,77 @@ impl Lane {
     }
 }
 
+/// What became of something that was waited for.
+enum Waited<T> {
+    Done(T),
+    /// `rang_late`: this core was so busy that the clock says nothing of Redis.
+    TooLong {
+        rang_late: bool,
+    },
+}
+
+/// Waits for an answer of Redis for so much `time`, and again as much where the clock rings late: this core was busy
+/// meanwhile, which Redis can do nothing for. At `deadline` it is over.
+async fn wait<T>(answer: impl Future<Output = T>, time: Duration, deadline: Instant) -> Waited<T> {
+    let mut answer = pin!(answer);
+    loop {
+        let limit = deadline.min(Instant::now() + time);
+        if let Ok(done) = timeout_at(limit, answer.as_mut()).await {
+            return Waited::Done(done);
+        }
+        let now = Instant::now();
+        let rang_late = now > limit + REDIS_CLOCK_LATE;
+        if !rang_late || now >= deadline {
+            // Answers may have come that are not read yet: once they are, it is looked a last time.
+            yield_now().await;
+            return timeout_at(limit, answer).await.map_or(Waited::TooLong { rang_late }, Waited::Done);
+        }
+    }
+}
+
 /// A look-up in flight.
 struct Place<'a>(&'a AtomicUsize);
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Plays look-ups of one region: `f` fails and `a` is answered at a millisecond, each so many times. Whether Redis is
+    /// given up at the end.
+    fn check(script: &str, given_up: bool) {
+        let (region, start) = (Region::default(), Instant::now());
+        let mut enough = None;
+        for word in script.split_whitespace() {
+            let (ms, what) = word.split_once(':').expect("a time");
+            let now = start + Duration::from_millis(ms.parse().expect("a number"));
+            for event in what.chars() {
+                match event {
+                    'f' => enough = region.failed(now),
+                    _ => region.answered(),
+                }
+            }
+        }
+        assert_eq!(enough.is_some(), given_up, "{script}");
+    }
+
+    #[test]
+    fn a_pause_that_fails_many_at_once_is_no_end() {
+        assert_eq!((REDIS_FAILURES_MAX, REDIS_FAILING_MIN), (16, Duration::from_millis(100)));
+        check(&format!("0:{}", "f".repeat(500)), false);
+        check(&format!("0:{} 99:f", "f".repeat(500)), false);
+        check(&format!("0:{} 50:a 100:{}", "f".repeat(500), "f".repeat(500)), false);
+    }
+
+    #[test]
+    fn failures_that_go_on_are() {
+        check(&format!("0:{} 100:f", "f".repeat(15)), true);
+        check(&format!("0:{} 100:f", "f".repeat(14)), false);
+        check(&format!("0:a 7:{} 500:{}", "f".repeat(3), "f".repeat(13)), true);
     }
 }

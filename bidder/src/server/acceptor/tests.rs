@@ -134,6 +134,18 @@ impl Handler for Never {
         unreachable!("it is never built")
     }
 
+    fn patience(&self, _: &crate::server::Post<'_>) -> Option<std::time::Duration> {
+        unreachable!("it is never built")
+    }
+
+    fn own_time(&self) -> std::time::Duration {
+        unreachable!("it is never built")
+    }
+
+    fn turned_away(&self) {
+        unreachable!("it is never built")
+    }
+
     fn fields(&self, _: &str) -> crate::server::Fields {
         unreachable!("it is never built")
     }

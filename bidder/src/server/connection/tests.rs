@@ -1,3 +1,4 @@
+use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -12,7 +13,14 @@ const GET: &str = "GET /a HTTP/1.1\r\nhost: a\r\n\r\n";
 const BIG: usize = 1024 * 1024;
 
 /// Answers with what it was asked, and misbehaves on request.
-struct Echo;
+#[derive(Default)]
+struct Echo {
+    turned_away: Cell<u64>,
+}
+
+/// The path of requests in a hurry, which is answered with how long ago they came, in milliseconds.
+const HURRIED: &str = "/hurried";
+const PATIENCE: Duration = Duration::from_millis(80);
 
 impl Handler for Echo {
     async fn handle(&self, request: Inbound) -> Reply {
@@ -22,11 +30,24 @@ impl Handler for Echo {
                 sleep(Duration::from_secs(100)).await;
                 Bytes::from_static(b"late")
             }
+            HURRIED => request.accepted.clock.elapsed().as_millis().to_string().into(),
             "/big" => vec![b' '; BIG].into(),
             path if request.body.is_empty() => path.to_owned().into(),
             _ => request.body,
         };
         Reply::ok(HeaderValue::from_static("text/plain"), body)
+    }
+
+    fn patience(&self, post: &Post<'_>) -> Option<Duration> {
+        (post.path == HURRIED && post.body == b"no").then_some(PATIENCE)
+    }
+
+    fn own_time(&self) -> Duration {
+        unreachable!("tests end rounds")
+    }
+
+    fn turned_away(&self) {
+        self.turned_away.set(self.turned_away.get() + 1);
     }
 
     fn fields(&self, _: &str) -> crate::server::Fields {
@@ -80,9 +101,19 @@ struct Stage {
     counters: Arc<ServerCounters>,
     readiness: Arc<Readiness>,
     drain: watch::Sender<Option<Instant>>,
+    core: Rc<Core<Echo>>,
 }
 
 impl Stage {
+    /// Lets nobody begin before the next round.
+    fn be_busy(&self) {
+        while self.core.turnstile.begins() {}
+    }
+
+    fn round(&self) {
+        self.core.turnstile.round(Instant::now(), Duration::from_millis(1));
+    }
+
     fn drain(&self) {
         self.readiness.drain();
         self.drain.send_replace(Some(Instant::now()));
@@ -101,15 +132,17 @@ fn core(
     readiness: Arc<Readiness>,
     drain: watch::Receiver<Option<Instant>>,
 ) -> Core<Echo> {
-    Core { number: 0, handler: Echo, counters, readiness, drain, gzip: RefCell::new(Gzip::new()), lag: Lag::default() }
+    let (handler, gzip, turnstile) = (Echo::default(), RefCell::new(Gzip::new()), Turnstile::default());
+    Core { number: 0, handler, counters, readiness, drain, gzip, turnstile }
 }
 
 /// Plays `client` against a connection whose buffers hold `buffer` bytes. Returns once both have ended.
 async fn play(buffer: usize, client: impl AsyncFnOnce(&mut Client, &Stage)) {
     let (io, server_io) = duplex(buffer);
     let (drain, drained) = watch::channel(None);
-    let stage = Stage { counters: Arc::default(), readiness: Arc::default(), drain };
-    let core = core(Arc::clone(&stage.counters), Arc::clone(&stage.readiness), drained);
+    let (counters, readiness) = (Arc::default(), Arc::default());
+    let core = Rc::new(core(Arc::clone(&counters), Arc::clone(&readiness), drained));
+    let stage = Stage { counters, readiness, drain, core: Rc::clone(&core) };
     let client = async {
         let mut connected = Client { io, unread: Vec::new() };
         client(&mut connected, &stage).await;
@@ -420,4 +453,131 @@ async fn a_client_that_keeps_sending_cannot_keep_a_closed_connection() {
         assert!(timeout(LINGER_TIME_MAX + Duration::from_millis(10), sending).await.is_ok());
     })
     .await;
+}
+
+const ASK: &str = "POST /hurried HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\nno";
+
+/// The answer 204 that no hyper has written.
+fn is_turned_away((head, body): &(String, String)) -> bool {
+    head.starts_with("HTTP/1.1 204 No Content\r\ndate: ") && body.is_empty()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_busy_core_lets_those_in_a_hurry_wait_for_their_turn() {
+    play(1024, async |client, stage| {
+        assert_eq!(client.ask(ASK).await.1, "0");
+        stage.be_busy();
+        client.send(ASK).await;
+        assert!(timeout(PATIENCE / 4, client.answer()).await.is_err());
+        stage.round();
+        assert_eq!(client.answer().await.1, "20", "it came when it came");
+        assert_eq!(client.ask(ASK).await.1, "0", "the next one did not wait");
+        stage.check(&[]);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_can_no_longer_be_answered_in_time_is_turned_away_in_front_of_hyper() {
+    play(1024, async |client, stage| {
+        for _ in 0..3 {
+            stage.be_busy();
+            client.send(ASK).await;
+            assert!(timeout(PATIENCE, client.answer()).await.is_err());
+            stage.round();
+            assert!(is_turned_away(&client.answer().await));
+        }
+        assert_eq!((stage.counters.read(Count::Requests), stage.core.handler.turned_away.get()), (3, 3));
+        assert_eq!(client.ask(ASK).await.1, "0");
+        stage.check(&[]);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_in_no_hurry_does_not_wait() {
+    play(1024, async |client, stage| {
+        stage.be_busy();
+        assert_eq!(client.ask(&ASK.replace("hurried", "calm")).await.1, "no");
+        assert_eq!(client.ask(GET).await.1, "/a");
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_not_a_whole_request_by_itself_waits_behind_hyper() {
+    play(1024, async |client, stage| {
+        client.send(&ASK[..30]).await;
+        sleep(Duration::from_secs(1)).await;
+        stage.be_busy();
+        client.send(&ASK[30..]).await;
+        assert!(timeout(PATIENCE / 4, client.answer()).await.is_err());
+        stage.round();
+        assert_eq!(client.answer().await.1, "20");
+        // The second one is seen when the first is answered.
+        stage.be_busy();
+        client.send(&format!("{ASK}{ASK}")).await;
+        assert!(timeout(PATIENCE, client.answer()).await.is_err());
+        stage.round();
+        assert!(client.answer().await.0.starts_with("HTTP/1.1 204 No Content\r\n"));
+        assert_eq!((client.answer().await.1.as_str(), stage.core.handler.turned_away.get()), ("0", 1));
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn answers_keep_the_order_of_their_requests() {
+    play(1024, async |client, stage| {
+        stage.be_busy();
+        for (before, answered) in [("GET /late", "late".to_owned()), ("GET /big", " ".repeat(BIG))] {
+            client.send(&format!("{before} HTTP/1.1\r\nhost: a\r\n\r\n")).await;
+            sleep(Duration::from_secs(1)).await;
+            client.send(ASK).await;
+            sleep(Duration::from_secs(1)).await;
+            stage.round();
+            stage.be_busy();
+            assert_eq!(client.answer().await.1, answered);
+            assert!(timeout(PATIENCE, client.answer()).await.is_err(), "it is seen only now");
+            stage.round();
+            assert!(client.answer().await.0.starts_with("HTTP/1.1 204 "));
+        }
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_turned_away_is_not_silent() {
+    play(1024, async |client, stage| {
+        for _ in 0..3 {
+            stage.be_busy();
+            sleep(IDLE_TIME_MAX - Duration::from_secs(1)).await;
+            client.send(ASK).await;
+            assert!(timeout(PATIENCE, client.answer()).await.is_err());
+            stage.round();
+            client.answer().await;
+        }
+        assert_eq!(client.closed_after().await, IDLE_TIME_MAX);
+        stage.check(&[(Count::Idle, 1)]);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn hyper_gets_what_was_held_in_pieces_where_it_has_little_room() {
+    let counters = Arc::default();
+    let (_drain, drained) = watch::channel(None);
+    let core = core(counters, Arc::default(), drained);
+    let (mut client, server_io) = duplex(1024);
+    let watch = Watch::new();
+    let mut gated = Gated::new(server_io, &watch, &core);
+    while core.turnstile.begins() {}
+    client.write_all(ASK.as_bytes()).await.unwrap();
+    let mut got = vec![0; ASK.len()];
+    assert!(timeout(PATIENCE / 4, gated.read(&mut got)).await.is_err());
+    core.turnstile.round(Instant::now(), Duration::ZERO);
+    assert_eq!(gated.read(&mut got[..10]).await.unwrap(), 10);
+    assert!(watch.arrived().is_some());
+    assert_eq!(gated.read(&mut got[10..]).await.unwrap(), ASK.len() - 10);
+    assert!(watch.arrived().is_none(), "it is for the request whose head it is");
+    assert_eq!(got, ASK.as_bytes());
 }
