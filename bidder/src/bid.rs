@@ -55,12 +55,14 @@ impl Answer {
     }
 }
 
-/// How long an exchange waits for the answer to a request that is not read yet; `None`: it is none of ours. Where it is
-/// compressed, it is taken to leave as much time as the exchange mostly does: to inflate it would cost more than to say no.
+/// How long an exchange waits for the answer to a request that is not read yet, less the part in which nobody is looked up any
+/// more; `None`: it is none of ours. Where it is compressed, it is taken to leave as much time as the exchange mostly does: to
+/// inflate it would cost more than to say no.
 pub fn patience(core: &Core, exchange: &str, post: &Post<'_>) -> Option<Duration> {
     let dialect = core.bidder.exchanges.get(exchange)?;
     let tmax_ms = if post.encoded { 0 } else { glance::tmax_ms(post.body) };
-    Some(Duration::from_millis(dialect.deadline_ms(tmax_ms).into()))
+    let time = Duration::from_millis(dialect.deadline_ms(tmax_ms).into());
+    Some(time - time / DECISION_SHARE)
 }
 
 /// Answers one bid request.

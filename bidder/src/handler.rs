@@ -62,8 +62,7 @@ impl Handler for Routes {
 
     fn turned_away(&self) {
         self.core.bidder.metrics.request(RequestOutcome::Shed);
-        // Otherwise nothing would be learned where nothing is begun.
-        self.core.own_time.learn(Duration::ZERO);
+        self.core.own_time.turned_away();
     }
 
     /// The version of OpenRTB, whatever became of a bid request: that of the exchange, or the newest where none is known.
@@ -89,8 +88,10 @@ impl Routes {
         let answer = bid::bid(&self.core, exchange, &request.body, request.accepted).await;
         let metrics = &self.core.bidder.metrics;
         metrics.request(answer.outcome());
-        let took = begun.elapsed();
-        self.core.own_time.learn(took);
+        if answer != Answer::Malformed && answer != Answer::UnknownExchange {
+            self.core.own_time.learn(begun.elapsed());
+        }
+        let took = request.accepted.clock.elapsed();
         metrics.took(self.core.number, u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
         match answer {
             Answer::Bids(body) => Reply::ok(JSON, body),

@@ -55,6 +55,9 @@ const _: () = assert!(DRAIN_ACCEPT_TIME.as_secs() + LINGER_TIME_MAX.as_secs() < 
 /// enough to answer in one round what arrives in a millisecond.
 pub const BEGUN_A_ROUND_MAX: usize = 32;
 
+/// Buffers for requests that wait which a core keeps: each holds what is read at once.
+pub const WAITING_BUFFERS_KEPT_MAX: usize = 1_024;
+
 // --- bid requests' time ---
 
 /// The estimate of how long our own answers take is never below this.

@@ -46,6 +46,8 @@ pub struct Settings {
     pub connections: usize,
     /// Whether notices follow bids.
     pub calls: bool,
+    /// Whether the generator is tried out first.
+    pub self_test: bool,
 }
 
 /// One turn.
@@ -59,8 +61,9 @@ struct Turn {
 /// # Errors
 /// A program does not start, or does not do what it is told.
 pub async fn run(settings: &Settings) -> io::Result<()> {
-    let folder = &settings.subject.folder;
+    let folder = &settings.subject.running();
     let mut subject = Subject::start(&settings.subject).await?;
+    println!("{}", load::tried_out(settings.self_test, folder).await?);
     let (target, process) = (subject.target()?, subject.process());
     let _warmed_up = turn(settings, &target, None, WARM_UP_S, 0, 0).await?;
     let (_, answers) = turn(settings, &target, None, 2, 1, ANSWERS).await?;
@@ -85,8 +88,12 @@ pub async fn run(settings: &Settings) -> io::Result<()> {
         println!("{name:<34} {value:>12.3} {unit:<8}{ratio}{note}");
     }
     println!("load average {:.2}", load_average().unwrap_or_default());
-    let name = format!("{}.json", if settings.subject.engines { "engines" } else { "local" });
-    fs::write(folder.join(name), serde_json::to_string_pretty(&figures)?)
+    let name = match (&settings.subject.peer, settings.subject.engines) {
+        (Some(_), _) => "peer.json",
+        (None, true) => "engines.json",
+        (None, false) => "local.json",
+    };
+    fs::write(settings.subject.folder.join(name), serde_json::to_string_pretty(&figures)?)
 }
 
 /// Loads a server, and sees what its process uses meanwhile.

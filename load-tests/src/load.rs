@@ -32,7 +32,7 @@ pub use arrivals::{Stage, length};
 pub(crate) use corpus::Source;
 use corpus::{Corpus, Pick};
 use lane::{Done, Lane};
-pub use self_test::self_test;
+pub use self_test::tried_out;
 pub use tally::{Second, Tally, Times};
 pub use target::Target;
 
@@ -117,6 +117,7 @@ pub(crate) fn play(settings: &Settings) -> io::Result<(Tally, Vec<Kept>)> {
         arrivals: Arrivals::new(settings.stages.clone(), *seed),
         random: SmallRng::seed_from_u64(seed.wrapping_add(1)),
         waiting: VecDeque::new(),
+        given_up: Vec::new(),
         calls: follow::Calls::default(),
         bids: Lane::new(target.address, 0, *connections),
         calling: Lane::new(target.address, *connections, CALLING),
@@ -135,6 +136,8 @@ struct Player<'a> {
     random: SmallRng,
     /// Requests that are due and not sent.
     waiting: VecDeque<Asking>,
+    /// When requests were due that are not sent any more, since no connection was free yet.
+    given_up: Vec<Instant>,
     calls: follow::Calls,
     bids: Lane<Asking>,
     calling: Lane<()>,
@@ -188,11 +191,16 @@ impl Player<'_> {
     /// Sends what is due and has a connection. What nobody would wait for any more is not sent, nor what has waited too long
     /// for a connection while all were taken.
     fn send(&mut self, now: Instant) {
-        let Self { settings, corpus, waiting, bids, calling, calls, outcome, start, poll, .. } = self;
+        let Self { settings, corpus, waiting, given_up, bids, calling, calls, outcome, start, poll, .. } = self;
+        if bids.has_room() {
+            // They would have waited until now at least.
+            given_up.drain(..).for_each(|due| outcome.waited(due - *start, now - due));
+        }
         while let Some(first) = waiting.front() {
             let patience = if bids.has_room() { first.tmax } else { first.tmax / CONNECTION_SHARE };
             if !settings.patient && now > first.due + patience {
                 outcome.unsent(first.due - *start);
+                given_up.push(first.due);
                 waiting.pop_front();
                 continue;
             }
@@ -201,7 +209,7 @@ impl Player<'_> {
             }
             let Some(asking) = waiting.pop_front() else { break };
             let pick = asking.pick.clone();
-            let failed = |done: Done<'_, Asking>| outcome.failed(done.job.due - *start);
+            let failed = |done: Done<'_, Asking>| outcome.failed(done.job.due - *start, now - done.job.due);
             bids.send(poll.registry(), asking, now, |out| corpus.write(&pick, out), failed);
         }
         while calling.has_room() {
@@ -229,7 +237,9 @@ impl Player<'_> {
         }
         bids.heard(number, |done| {
             let now = Instant::now();
-            let Some((status, body)) = done.answer else { return outcome.failed(done.job.due - *start) };
+            let Some((status, body)) = done.answer else {
+                return outcome.failed(done.job.due - *start, now - done.job.due);
+            };
             outcome.answered(settings, &done, now, *start, status);
             if outcome.kept.len() < settings.kept {
                 outcome.kept.push(Kept { status, body: body.to_vec() });
@@ -245,11 +255,14 @@ impl Player<'_> {
     }
 
     fn finish(self) -> (Tally, Vec<Kept>) {
-        let Self { mut bids, mut calling, calls, mut outcome, start, waiting, .. } = self;
-        bids.abandon(|done| outcome.failed(done.job.due - start));
+        let Self { mut bids, mut calling, calls, mut outcome, start, waiting, given_up, .. } = self;
+        let now = Instant::now();
+        given_up.into_iter().for_each(|due| outcome.waited(due - start, now - due));
+        bids.abandon(|done| outcome.failed(done.job.due - start, now - done.job.due));
         calling.abandon(|_| outcome.tally.calls.failed += 1);
         for asking in waiting {
             outcome.unsent(asking.due - start);
+            outcome.waited(asking.due - start, now - asking.due);
         }
         outcome.tally.calls.left = calls.len() as u64;
         outcome.tally.connections = bids.opened() + calling.opened();
@@ -286,9 +299,16 @@ impl Outcome {
         self.late(at);
     }
 
-    fn failed(&mut self, at: Duration) {
+    fn failed(&mut self, at: Duration, took: Duration) {
         self.tally.failed += 1;
         self.late(at);
+        self.waited(at, took);
+    }
+
+    /// A request that was due `at` had to wait for so long, and was not answered then. Times would flatter without it.
+    fn waited(&mut self, at: Duration, time: Duration) {
+        self.tally.from_due.add(time);
+        self.tally.second(at).took(time);
     }
 
     fn called(&mut self, done: &Done<'_, ()>) {

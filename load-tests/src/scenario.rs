@@ -131,8 +131,8 @@ pub async fn run(settings: &Settings) -> io::Result<()> {
     let people = scenario.people.max(settings.subject.people);
     let mut subject = Subject::start(&subject::Settings { people, ..settings.subject.clone() }).await?;
     let folder = &settings.subject.folder;
-    let self_test = if settings.self_test { Some(load::self_test(folder).await?) } else { None };
-    println!("{}", self_test.as_deref().unwrap_or("the generator was not tried out"));
+    let self_test = load::tried_out(settings.self_test, &settings.subject.running()).await?;
+    println!("{self_test}");
     let load = Load {
         target: subject.target()?,
         sources: scenario.sources(people)?,

@@ -27,7 +27,7 @@ pub struct Settings {
     pub redis_server: PathBuf,
     /// The Java archives of Kafka.
     pub kafka_libraries: PathBuf,
-    /// Where logs and figures are written; it is emptied first.
+    /// Where figures are written.
     pub folder: PathBuf,
     /// Whether profiles and streams are in Redis and Kafka, or in files of one process.
     pub engines: bool,
@@ -37,6 +37,13 @@ pub struct Settings {
     pub campaigns: u32,
     /// People.
     pub people: u32,
+}
+
+impl Settings {
+    /// Where logs and data of what is started are. It is emptied first.
+    pub(crate) fn running(&self) -> PathBuf {
+        self.folder.join("run")
+    }
 }
 
 /// The bidder, and what ends with it.
@@ -55,19 +62,20 @@ pub(crate) struct Installation {
 }
 
 impl Subject {
-    /// Starts it, in a folder that is emptied first.
+    /// Starts it, in its folder, which is emptied first.
     pub(crate) async fn start(settings: &Settings) -> io::Result<Self> {
-        if settings.folder.exists() {
-            std::fs::remove_dir_all(&settings.folder)?;
+        let folder = settings.running();
+        if folder.exists() {
+            std::fs::remove_dir_all(&folder)?;
         }
-        std::fs::create_dir_all(&settings.folder)?;
+        std::fs::create_dir_all(&folder)?;
         if let Some((target, process)) = &settings.peer {
             return Ok(Self::Peer(target.clone(), *process));
         }
         let (redis, kafka) = if settings.engines {
             let access = Access { direct: true, ..Access::default() };
-            let redis = Redis::start(&settings.redis_server, settings.folder.join("redis"), None).await?;
-            let kafka = Kafka::start(&settings.kafka_libraries, settings.folder.join("kafka"), &access).await?;
+            let redis = Redis::start(&settings.redis_server, folder.join("redis"), None).await?;
+            let kafka = Kafka::start(&settings.kafka_libraries, folder.join("kafka"), &access).await?;
             (Some(redis), Some(kafka))
         } else {
             (None, None)
@@ -81,7 +89,7 @@ impl Subject {
             settings: "",
             processor: Some(PROCESSOR),
         };
-        let vernier = Vernier::start(&settings.vernier, &settings.folder, &engines, setup).await?;
+        let vernier = Vernier::start(&settings.vernier, &folder, &engines, setup).await?;
         Ok(Self::Vernier(Box::new(Installation { vernier, _redis: redis, _kafka: kafka })))
     }
 

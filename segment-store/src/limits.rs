@@ -42,6 +42,8 @@ pub const REDIS_CLOCK_LATE: Duration = Duration::from_millis(3);
 pub const REDIS_FAILURES_MAX: u32 = 16;
 /// And the time for which they do so at least.
 pub const REDIS_FAILING_MIN: Duration = Duration::from_millis(100);
+/// The same where it may have been a busy core that did not read the answers.
+pub const REDIS_FAILING_BUSY_MIN: Duration = Duration::from_secs(1);
 /// How often it is then asked whether it is there again.
 pub const REDIS_MEND_INTERVAL: Duration = Duration::from_millis(200);
 /// While Redis cannot be used, it is told why no more often than this.

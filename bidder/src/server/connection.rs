@@ -81,18 +81,12 @@ impl<H: Handler> Core<H> {
     }
 
     async fn answer(&self, watch: &Watch, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
-        let waited_since = watch.arrived();
-        let accepted = waited_since.unwrap_or_else(Moment::now);
+        let told = watch.told();
+        let accepted = told.map_or_else(Moment::now, |(arrived, _)| arrived);
         self.count(Count::Requests);
         let (gzip, fields) = (accepts_gzip(request.headers()), self.handler.fields(request.uri().path()));
         let mut reply = match self.inbound(watch, request, accepted).await {
-            Ok(inbound) if waited_since.is_some() || self.turn(&inbound).await == Turn::Begin => {
-                self.handle(inbound).await
-            }
-            Ok(_) => {
-                self.handler.turned_away();
-                Reply::empty(StatusCode::NO_CONTENT)
-            }
+            Ok(inbound) => self.take_turn(told.map(|(_, turn)| turn), inbound).await,
             Err(refusal) => {
                 self.count(refusal.count());
                 refusal.reply()
@@ -115,15 +109,27 @@ impl<H: Handler> Core<H> {
         self.handler.turned_away();
     }
 
+    /// Handles a request when it is its turn, unless it was turned away.
+    async fn take_turn(&self, told: Option<Turn>, request: Inbound) -> Reply {
+        let turn = match told {
+            Some(turn) => turn,
+            None => self.turn(&request).await,
+        };
+        match turn {
+            Turn::Begin => self.handle(request).await,
+            Turn::TurnAway => {
+                self.handler.turned_away();
+                Reply::empty(StatusCode::NO_CONTENT)
+            }
+        }
+    }
+
     /// Waits until it is this request's turn, if it has to.
     async fn turn(&self, request: &Inbound) -> Turn {
-        if request.method != Method::POST || self.turnstile.begins() {
-            return Turn::Begin;
-        }
         let post = Post { path: request.path(), body: &request.body, encoded: false };
-        match self.handler.patience(&post) {
-            Some(patience) => self.turnstile.queue(request.accepted, patience).told().await,
-            None => Turn::Begin,
+        match self.handler.patience(&post).filter(|_| request.method == Method::POST) {
+            Some(patience) if !self.turnstile.begins() => self.turnstile.queue(request.accepted, patience).told().await,
+            _ => Turn::Begin,
         }
     }
 

@@ -49,7 +49,9 @@ impl<'a, IO, H: Handler> Gated<'a, IO, H> {
         let post = Post::whole(bytes)?;
         let patience = self.core.handler.patience(&post)?;
         let ticket = self.core.turnstile.queue(Moment::now(), patience);
-        Some(Held { bytes: bytes.to_vec(), passed: 0, ticket, fields: self.core.handler.fields(post.path) })
+        self.watch.holds();
+        let bytes = self.core.turnstile.keep(bytes);
+        Some(Held { bytes, passed: 0, ticket, fields: self.core.handler.fields(post.path) })
     }
 }
 
@@ -57,25 +59,28 @@ impl<IO: AsyncRead + AsyncWrite + Unpin, H: Handler> AsyncRead for Gated<'_, IO,
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = &mut *self;
         loop {
-            if let Some(held) = &mut this.held {
-                match ready!(held.ticket.poll(cx)) {
-                    Turn::Begin => {
-                        // hyper may have room for a part only.
-                        if held.passed == 0 {
-                            this.watch.begins(held.ticket.arrived);
-                        }
-                        if held.pass(buf) {
-                            this.held = None;
-                        }
-                        return Poll::Ready(Ok(()));
+            if let Some(mut held) = this.held.take() {
+                let Poll::Ready(turn) = held.ticket.poll(cx) else {
+                    this.held = Some(held);
+                    return Poll::Pending;
+                };
+                // In a drain the answer ends the connection, which is for hyper to do.
+                if turn == Turn::Begin || this.core.readiness.draining() {
+                    // hyper may have room for a part only.
+                    if held.passed == 0 {
+                        this.watch.passes(held.ticket.arrived, turn);
                     }
-                    Turn::TurnAway => {
-                        write(Pin::new(&mut this.io), cx, &no_content(held.fields))?;
-                        this.core.turned_away();
-                        this.watch.turned_away();
-                        this.held = None;
+                    if held.pass(buf) {
+                        this.core.turnstile.give_back(held.bytes);
+                    } else {
+                        this.held = Some(held);
                     }
+                    return Poll::Ready(Ok(()));
                 }
+                write(Pin::new(&mut this.io), cx, &no_content(held.fields))?;
+                this.core.turned_away();
+                this.watch.turned_away();
+                this.core.turnstile.give_back(held.bytes);
             }
             let before = buf.filled().len();
             ready!(Pin::new(&mut this.io).poll_read(cx, buf))?;

@@ -3,7 +3,7 @@
 //! A core goes from round to round: it looks for what has arrived, then everything that can go on does. Of the requests
 //! that are in a hurry it begins a few a round, so that rounds are short and what was begun is finished soon. The others
 //! wait here, and each is turned away at the last moment at which that still comes in time: until then there is hope, and
-//! its connection brings nothing new. First come, first served; but once the oldest has used up half of its time, the newest
+//! its connection brings nothing new. First come, first served; but once the old ones have used up half of their time, the newest
 //! is served first, since otherwise everyone would be answered in the last moment (adaptive LIFO: Maurer, "Fail at Scale",
 //! ACM Queue 13(8), 2015).
 
@@ -18,7 +18,7 @@ use tokio::task::yield_now;
 use tokio::time::Instant;
 
 use super::Moment;
-use crate::limits::BEGUN_A_ROUND_MAX;
+use crate::limits::{BEGUN_A_ROUND_MAX, WAITING_BUFFERS_KEPT_MAX};
 
 /// The turnstile of one core.
 #[derive(Debug)]
@@ -27,6 +27,8 @@ pub(super) struct Turnstile {
     left: Cell<usize>,
     /// Oldest first.
     waiting: RefCell<Vec<Rc<Ticket>>>,
+    /// Room for the bytes of those who wait.
+    spare: RefCell<Vec<Vec<u8>>>,
     /// Since when the end of the round is wanted, if it is.
     since: Cell<Option<Instant>>,
     wanted: Notify,
@@ -54,7 +56,8 @@ pub(super) enum Turn {
 impl Default for Turnstile {
     fn default() -> Self {
         let left = Cell::new(BEGUN_A_ROUND_MAX);
-        Self { left, waiting: RefCell::default(), since: Cell::default(), wanted: Notify::new() }
+        let (waiting, spare) = (RefCell::default(), RefCell::default());
+        Self { left, waiting, spare, since: Cell::default(), wanted: Notify::new() }
     }
 }
 
@@ -74,12 +77,31 @@ impl Turnstile {
         begins
     }
 
-    /// A place for a request that came at `arrived` and has to be answered within `patience`.
-    pub(super) fn queue(&self, arrived: Moment, patience: Duration) -> Rc<Ticket> {
+    /// A place for a request that was seen at `arrived` and has to be answered within `patience`.
+    ///
+    /// What is seen in a round may have come when it began, and is taken to: the core looks for it only between rounds.
+    pub(super) fn queue(&self, mut arrived: Moment, patience: Duration) -> Rc<Ticket> {
+        arrived.clock = self.since.get().map_or(arrived.clock, |since| since.min(arrived.clock));
         let ticket = Rc::new(Ticket { arrived, patience, said: Cell::default(), waker: RefCell::default() });
         self.waiting.borrow_mut().push(Rc::clone(&ticket));
         self.want(Instant::now);
         ticket
+    }
+
+    /// Keeps the bytes of one who waits.
+    pub(super) fn keep(&self, bytes: &[u8]) -> Vec<u8> {
+        let mut kept = self.spare.borrow_mut().pop().unwrap_or_default();
+        kept.clear();
+        kept.extend_from_slice(bytes);
+        kept
+    }
+
+    /// Takes their room back, for the next one.
+    pub(super) fn give_back(&self, bytes: Vec<u8>) {
+        let mut spare = self.spare.borrow_mut();
+        if spare.len() < WAITING_BUFFERS_KEPT_MAX {
+            spare.push(bytes);
+        }
     }
 
     /// Asks for the end of the round where somebody may wait for it.
@@ -114,8 +136,10 @@ impl Turnstile {
             in_time && Rc::strong_count(ticket) > 1
         });
         let begun = waiting.len().min(BEGUN_A_ROUND_MAX);
-        let hopeless = |oldest: &Rc<Ticket>| (now - oldest.arrived.clock) * 2 > oldest.patience;
-        let from = if waiting.first().is_some_and(hopeless) { waiting.len() - begun } else { 0 };
+        // One with a lot of time may have become the oldest.
+        let old = waiting.get(waiting.len() / 8);
+        let newest_first = old.is_some_and(|old| (now - old.arrived.clock) * 2 > old.patience);
+        let from = if newest_first { waiting.len() - begun } else { 0 };
         waiting.drain(from..from + begun).for_each(|ticket| ticket.say(Turn::Begin));
         drop(waiting);
         self.left.set(BEGUN_A_ROUND_MAX - begun);

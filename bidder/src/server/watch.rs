@@ -12,6 +12,7 @@ use tokio::time::{Instant, Sleep};
 use super::Moment;
 use super::counters::Count;
 use super::framing::Framing;
+use super::turnstile::Turn;
 use crate::limits::{ANSWER_TIME_MAX, DRAIN_IDLE, HEAD_TIME_MAX, IDLE_TIME_MAX};
 
 /// What a connection waits for, and since when: written by its I/O ([`Watched`]) and by the answering of its requests,
@@ -26,8 +27,10 @@ pub(super) struct Watch {
     /// Whether hyper has, or soon will have, something to write.
     unwritten: Cell<bool>,
     blocked: Cell<Option<Instant>>,
-    /// When the request had arrived that was passed on after it had waited.
-    begun: Cell<Option<Moment>>,
+    /// Whether a request waits in front of hyper.
+    held: Cell<bool>,
+    /// When the request had arrived that was passed on after it had waited, and what it was told.
+    told: Cell<Option<(Moment, Turn)>>,
 }
 
 impl Watch {
@@ -39,7 +42,8 @@ impl Watch {
             answering: Cell::new(false),
             unwritten: Cell::new(false),
             blocked: Cell::new(None),
-            begun: Cell::new(None),
+            held: Cell::new(false),
+            told: Cell::new(None),
         }
     }
 
@@ -72,18 +76,25 @@ impl Watch {
         framing.is_between() && all_answered && self.blocked.get().is_none()
     }
 
-    /// A request that waited in front of hyper since `arrived` is passed on.
-    pub(super) fn begins(&self, arrived: Moment) {
-        self.begun.set(Some(arrived));
+    /// A request waits in front of hyper: the client is not awaited.
+    pub(super) fn holds(&self) {
+        self.held.set(true);
     }
 
-    /// When the request that hyper has just seen had arrived, if it has waited for its turn.
-    pub(super) fn arrived(&self) -> Option<Moment> {
-        self.begun.take()
+    /// The request that waited in front of hyper since `arrived` is passed on, and was told this.
+    pub(super) fn passes(&self, arrived: Moment, turn: Turn) {
+        self.held.set(false);
+        self.told.set(Some((arrived, turn)));
     }
 
-    /// A request was answered in front of hyper.
+    /// When the request that hyper has just seen had arrived, and what it was told, if it has waited for its turn.
+    pub(super) fn told(&self) -> Option<(Moment, Turn)> {
+        self.told.take()
+    }
+
+    /// The request that waited was answered in front of hyper.
     pub(super) fn turned_away(&self) {
+        self.held.set(false);
         self.awaited.set(Instant::now());
     }
 
@@ -110,7 +121,7 @@ impl Watch {
         let awaited = self.awaited.get();
         if let Some(since) = self.blocked.get() {
             Some((since + ANSWER_TIME_MAX, Count::AnswerLate))
-        } else if self.answering.get() {
+        } else if self.answering.get() || self.held.get() {
             None
         } else if self.has_more() {
             Some((awaited + HEAD_TIME_MAX, Count::HeadLate))

@@ -128,6 +128,9 @@ struct Bench {
     /// Notices, views and clicks as well, which are requests of their own.
     #[arg(long)]
     calls: bool,
+    /// Leave out the half minute in which the generator is tried out.
+    #[arg(long)]
+    no_self_test: bool,
     #[command(flatten)]
     subject: SubjectArgs,
 }
@@ -164,7 +167,7 @@ struct SubjectArgs {
     /// The number of its process, so that its processor time can be told.
     #[arg(long, requires = "peer")]
     peer_process: Option<u32>,
-    /// Where logs and figures are written; it is emptied first.
+    /// Where figures are written; logs and data go to `run` in it, which is emptied first.
     #[arg(long, default_value = "target/bench")]
     out: PathBuf,
     #[command(flatten)]
@@ -299,6 +302,7 @@ fn measure(bench: Bench) -> Result<bool, Box<dyn std::error::Error>> {
         turns: bench.turns,
         connections: bench.connections,
         calls: bench.calls,
+        self_test: !bench.no_self_test,
     };
     until_interrupted(async { bench::run(&settings).await.map(|()| true) })
 }

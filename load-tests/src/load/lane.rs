@@ -104,9 +104,10 @@ impl<T> Lane<T> {
             Ok(None) => {}
             Ok(Some(answer)) => {
                 // An answer that nobody asked for, or two for one.
-                let (Some((job, sent)), true) = (connection.job.take(), answer.bytes == connection.read.len()) else {
+                if answer.bytes != connection.read.len() {
                     return self.failed(number, done);
-                };
+                }
+                let Some((job, sent)) = connection.job.take() else { return self.failed(number, done) };
                 if answer.closes {
                     connection.stream = None;
                 }
@@ -183,4 +184,47 @@ fn open(address: SocketAddr, registry: &Registry, token: Token) -> io::Result<Tc
     stream.set_nodelay(true)?;
     registry.register(&mut stream, token, Interest::READABLE | Interest::WRITABLE)?;
     Ok(stream)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+    use std::thread;
+
+    use mio::{Events, Poll};
+
+    use super::*;
+
+    /// Asks a server that answers with these bytes: the status, or `None` where the connection failed. In any case something
+    /// is heard of the request, and there is room for another one.
+    fn check(answer: &'static [u8], expected: Option<u16>) {
+        let server = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = server.local_addr().unwrap();
+        let server = thread::spawn(move || {
+            let (mut client, _) = server.accept().unwrap();
+            client.read_exact(&mut [0; 3]).unwrap();
+            client.write_all(answer).unwrap();
+            client
+        });
+        let (mut poll, mut events) = (Poll::new().unwrap(), Events::with_capacity(8));
+        let (mut lane, mut heard) = (Lane::new(address, 0, 1), None);
+        lane.send(poll.registry(), "job", Instant::now(), |out| out.extend(b"ask"), |_| unreachable!("it is sent"));
+        while heard.is_none() {
+            poll.poll(&mut events, None).unwrap();
+            for _ in &events {
+                lane.heard(0, |done| heard = Some((done.job, done.answer.map(|(status, _)| status))));
+            }
+        }
+        assert_eq!(heard, Some(("job", expected)));
+        assert!(lane.has_room() && lane.in_flight() == 0);
+        server.join().unwrap();
+    }
+
+    #[test]
+    fn a_request_has_one_answer() {
+        check(b"HTTP/1.1 204 No Content\r\n\r\n", Some(204));
+        check(b"HTTP/1.1 204 No Content\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n", None);
+        check(b"HTTP/1.1 204 No Content\r\ncontent-length: 1\r\n\r\nx", None);
+        check(b"not HTTP\r\n\r\n", None);
+    }
 }

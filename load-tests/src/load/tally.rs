@@ -84,7 +84,8 @@ impl Second {
 /// Everything that came of a load.
 #[derive(Clone, Debug, Default)]
 pub struct Tally {
-    /// From when requests were due to their whole answers: what an exchange sees.
+    /// From when requests were due to their whole answers: what an exchange sees. Those that were not sent, or failed, are
+    /// among them, with the time for which they had to wait.
     pub from_due: Times,
     /// From when they were sent: what a generator sees that waits for one answer before it asks again.
     pub from_sent: Times,

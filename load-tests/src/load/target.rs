@@ -33,6 +33,11 @@ impl Target {
         self.address
     }
 
+    pub(crate) fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Its name, as requests say it.
     pub(crate) fn host(&self) -> &str {
         &self.host
     }

@@ -16,7 +16,7 @@ pub(super) struct Report {
     pub(super) name: String,
     pub(super) scenario: Scenario,
     /// What the generator said of itself.
-    self_test: Option<String>,
+    self_test: String,
     load_average: Option<f64>,
     /// Everything by name; times in milliseconds, processor time in microseconds a request.
     pub(super) figures: BTreeMap<&'static str, f64>,
@@ -44,7 +44,7 @@ impl Report {
     pub(super) fn new(
         name: String,
         scenario: Scenario,
-        self_test: Option<String>,
+        self_test: String,
         tally: &Tally,
         samples: &[Sample],
         counted: Option<&Counters>,
@@ -90,7 +90,7 @@ fn traffic(scenario: &Scenario, tally: &Tally) -> BTreeMap<&'static str, f64> {
         ("requests failed", tally.failed as f64),
         ("achieved 1/s", tally.answered() as f64 / seconds),
         ("bid rate %", 100.0 * tally.bid_rate()),
-        ("late %", 100.0 * tally.late_share()),
+        ("late or not sent %", 100.0 * tally.late_share()),
         ("good answers 1/s", tally.good as f64 / seconds),
         ("p50 ms", due.ms(0.5)),
         ("p99 ms", due.ms(0.99)),

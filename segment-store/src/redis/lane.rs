@@ -13,8 +13,8 @@ use tokio::time::{Instant, sleep, timeout_at};
 use super::RedisOptions;
 use super::link::{Answer, Link, Record, SLOTS, slot};
 use crate::limits::{
-    REDIS_CLOCK_LATE, REDIS_FAILING_MIN, REDIS_FAILURES_MAX, REDIS_IN_FLIGHT_MAX, REDIS_MEND_INTERVAL, REDIS_REGIONS,
-    REDIS_RESPONSE_TIMEOUT, REDIS_SAID_INTERVAL,
+    REDIS_CLOCK_LATE, REDIS_FAILING_BUSY_MIN, REDIS_FAILING_MIN, REDIS_FAILURES_MAX, REDIS_IN_FLIGHT_MAX,
+    REDIS_MEND_INTERVAL, REDIS_REGIONS, REDIS_RESPONSE_TIMEOUT, REDIS_SAID_INTERVAL,
 };
 
 /// A connection that mends itself. It belongs to the runtime on which it is first used; clones share it.
@@ -48,12 +48,13 @@ struct Failures {
 
 impl Region {
     /// Counts a failure. Says whether that were enough: many, and for a while, since a single pause of Redis fails as many as
-    /// are under way.
-    fn failed(&self, now: Instant) -> Option<u32> {
+    /// are under way; and for a long while where it may have been this core that was `busy`.
+    fn failed(&self, now: Instant, busy: bool) -> Option<u32> {
         let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
         failures.count += 1;
         let since = *failures.first.get_or_insert(now);
-        (failures.count >= REDIS_FAILURES_MAX && now - since >= REDIS_FAILING_MIN).then_some(failures.count)
+        let time = if busy { REDIS_FAILING_BUSY_MIN } else { REDIS_FAILING_MIN };
+        (failures.count >= REDIS_FAILURES_MAX && now - since >= time).then_some(failures.count)
     }
 
     fn answered(&self) {
@@ -93,7 +94,8 @@ impl Lane {
         let waited = wait(asked, patience, deadline).await;
         // An exchange in a hurry says nothing of Redis, nor does a core that is busy.
         let busy = matches!(waited, Waited::TooLong { rang_late: true });
-        self.judge(ids, &answers, matches!(waited, Waited::Done(())) || (now + patience <= deadline && !busy));
+        let time = matches!(waited, Waited::Done(())) || now + patience <= deadline;
+        self.judge(ids, &answers, time, busy);
         let records = answers.into_iter().map(|answer| match answer {
             Some(Ok(record)) => Ok(record),
             None if matches!(waited, Waited::TooLong { .. }) => Err(UnknownWhy::Late),
@@ -103,7 +105,7 @@ impl Lane {
     }
 
     /// Counts, once for each region, whether it answered; of no answer only where there was `time` enough for one.
-    fn judge(&self, ids: &[IdHash], answers: &[Answer], time: bool) {
+    fn judge(&self, ids: &[IdHash], answers: &[Answer], time: bool, busy: bool) {
         let mut failed = [false; REDIS_REGIONS];
         for (id, answer) in ids.iter().zip(answers) {
             let region = self.region_of(id);
@@ -115,7 +117,7 @@ impl Lane {
                 _ if failed[region] => {}
                 _ => {
                     failed[region] = true;
-                    self.failed(id);
+                    self.failed(id, busy);
                 }
             }
         }
@@ -161,9 +163,9 @@ impl Lane {
         usize::from(slot(id)) * REDIS_REGIONS / usize::from(SLOTS)
     }
 
-    fn failed(&self, id: &IdHash) {
+    fn failed(&self, id: &IdHash, busy: bool) {
         let region = self.region(id);
-        if let Some(failures) = region.failed(Instant::now())
+        if let Some(failures) = region.failed(Instant::now(), busy)
             && !region.given_up.swap(true, Ordering::Relaxed)
         {
             tracing::warn!(failures, "Redis does not answer: look-ups are given up until it does");
@@ -255,7 +257,7 @@ impl Drop for Place<'_> {
 mod tests {
     use super::*;
 
-    /// Plays look-ups of one region: `f` fails and `a` is answered at a millisecond, each so many times. Whether Redis is
+    /// Plays look-ups of one region: `f` fails, `b` fails on a busy core, and `a` is answered at a millisecond, each so many times. Whether Redis is
     /// given up at the end.
     fn check(script: &str, given_up: bool) {
         let (region, start) = (Region::default(), Instant::now());
@@ -265,7 +267,7 @@ mod tests {
             let now = start + Duration::from_millis(ms.parse().expect("a number"));
             for event in what.chars() {
                 match event {
-                    'f' => enough = region.failed(now),
+                    'f' | 'b' => enough = region.failed(now, event == 'b'),
                     _ => region.answered(),
                 }
             }
@@ -286,5 +288,38 @@ mod tests {
         check(&format!("0:{} 100:f", "f".repeat(15)), true);
         check(&format!("0:{} 100:f", "f".repeat(14)), false);
         check(&format!("0:a 7:{} 500:{}", "f".repeat(3), "f".repeat(13)), true);
+    }
+
+    #[test]
+    fn on_a_busy_core_they_have_to_go_on_for_longer() {
+        check(&format!("0:{} 999:b", "b".repeat(500)), false);
+        check(&format!("0:{} 1000:b", "b".repeat(15)), true);
+        check(&format!("0:{} 100:f", "b".repeat(15)), true);
+    }
+
+    /// Waits for an answer that comes after so many milliseconds, on a core that stands still for so many at once: in how many
+    /// it is there, or how it was not.
+    async fn check_wait(comes_ms: u64, still_ms: u64, expected: Result<u64, bool>) {
+        let ms = Duration::from_millis;
+        let start = Instant::now();
+        let answer = async {
+            let deadline = start + ms(comes_ms);
+            while Instant::now() < deadline {
+                tokio::time::advance(ms(still_ms)).await;
+            }
+        };
+        let waited = match wait(answer, ms(10), start + ms(100)).await {
+            Waited::Done(()) => Ok(start.elapsed().as_millis() as u64),
+            Waited::TooLong { rang_late } => Err(rang_late),
+        };
+        assert_eq!(waited, expected, "{comes_ms} {still_ms}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_clock_that_rings_late_is_set_again() {
+        check_wait(8, 1, Ok(8)).await;
+        check_wait(50, 1, Err(false)).await;
+        check_wait(50, 25, Ok(50)).await;
+        check_wait(200, 25, Err(true)).await;
     }
 }

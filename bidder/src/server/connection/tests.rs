@@ -455,6 +455,53 @@ async fn a_client_that_keeps_sending_cannot_keep_a_closed_connection() {
     .await;
 }
 
+#[tokio::test(start_paused = true)]
+async fn who_waits_in_front_of_hyper_is_not_taken_for_silent() {
+    play(1024, async |client, stage| {
+        for turn in ["answered", "turned away"] {
+            sleep(IDLE_TIME_MAX - PATIENCE / 8).await;
+            stage.be_busy();
+            client.send(ASK).await;
+            let wait = if turn == "answered" { PATIENCE / 4 } else { PATIENCE };
+            assert!(timeout(wait, client.answer()).await.is_err());
+            stage.round();
+            assert_eq!(is_turned_away(&client.answer().await), turn == "turned away");
+        }
+        stage.check(&[]);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn in_a_drain_who_waited_is_answered_and_the_connection_ends() {
+    for wait in [PATIENCE / 4, PATIENCE] {
+        play(1024, async |client, stage| {
+            stage.be_busy();
+            client.send(ASK).await;
+            assert!(timeout(wait, client.answer()).await.is_err());
+            stage.drain();
+            stage.round();
+            let (head, _) = client.answer().await;
+            assert!(closes(&head) && head.starts_with("HTTP/1.1 20"), "{head}");
+            assert!(client.closed_after().await < DRAIN_IDLE);
+        })
+        .await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_ends_its_side_while_it_waits_is_still_answered() {
+    play(1024, async |client, stage| {
+        stage.be_busy();
+        client.send(ASK).await;
+        client.io.shutdown().await.unwrap();
+        assert!(timeout(PATIENCE / 4, client.answer()).await.is_err());
+        stage.round();
+        assert_eq!(client.answer().await.1, "20");
+    })
+    .await;
+}
+
 const ASK: &str = "POST /hurried HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\nno";
 
 /// The answer 204 that no hyper has written.
@@ -576,8 +623,8 @@ async fn hyper_gets_what_was_held_in_pieces_where_it_has_little_room() {
     assert!(timeout(PATIENCE / 4, gated.read(&mut got)).await.is_err());
     core.turnstile.round(Instant::now(), Duration::ZERO);
     assert_eq!(gated.read(&mut got[..10]).await.unwrap(), 10);
-    assert!(watch.arrived().is_some());
+    assert!(matches!(watch.told(), Some((_, Turn::Begin))));
     assert_eq!(gated.read(&mut got[10..]).await.unwrap(), ASK.len() - 10);
-    assert!(watch.arrived().is_none(), "it is for the request whose head it is");
+    assert!(watch.told().is_none(), "it is for the request whose head it is");
     assert_eq!(got, ASK.as_bytes());
 }

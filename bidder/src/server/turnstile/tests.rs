@@ -51,9 +51,10 @@ fn a_round_begins_some_and_the_oldest_first() {
 }
 
 #[test]
-fn once_the_oldest_has_waited_for_half_of_its_time_the_newest_are_first() {
+fn once_the_old_ones_have_waited_for_half_of_their_time_the_newest_are_first() {
     check("0+20/80 30+20/80 41r", "8*. 32*b");
     check("0+20/80 30+20/80 40r", "32*b 8*.");
+    check("0+1/1000 0+40/80 10+20/80 45r", "29*. 32*b");
 }
 
 #[test]

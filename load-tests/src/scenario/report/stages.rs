@@ -12,6 +12,9 @@ const LATE_MAX: f64 = 0.001;
 /// And the 99th percentile may be so many times that of the first stage.
 const P99_TIMES_MAX: f64 = 2.0;
 
+/// Where so many seconds in a row are well, it is said to be.
+const SETTLED_S: usize = 5;
+
 /// One stage; rates by the second, shares of the requests that were due.
 #[derive(Clone, Debug, Serialize)]
 pub(in crate::scenario) struct Row {
@@ -33,7 +36,7 @@ pub(in crate::scenario) struct Row {
     pub(in crate::scenario) cores: f64,
     /// The most there was.
     pub(in crate::scenario) memory_mib: f64,
-    /// Its first seconds, until one was as good as those of the first stage: none late, and not much slower.
+    /// Its first seconds, until it went on for [`SETTLED_S`] as in the first stage: none late, and not much slower.
     pub(in crate::scenario) settled_after_s: Option<usize>,
 }
 
@@ -73,7 +76,7 @@ fn row(stage: Stage, seconds: &[Second], samples: &[&Sample], p99_ms_max: f64) -
         p99_ms: median(seconds, 0.99),
         cores,
         memory_mib: memory as f64 / f64::from(1 << 20),
-        settled_after_s: seconds.iter().position(settled),
+        settled_after_s: seconds.windows(SETTLED_S.min(seconds.len()).max(1)).position(|row| row.iter().all(settled)),
     }
 }
 
@@ -135,7 +138,7 @@ mod tests {
 
     #[test]
     fn each_stage_is_told_by_itself() {
-        let stages = [(100, 2), (200, 2), (100, 4)].map(|(rate, seconds)| Stage { rate, seconds });
+        let stages = [(100, 2), (200, 2), (100, 8)].map(|(rate, seconds)| Stage { rate, seconds });
         let seconds = [
             second(100, 80, 0, 0, 4),
             second(100, 80, 0, 0, 5),
@@ -145,23 +148,27 @@ mod tests {
             second(100, 80, 1, 0, 4),
             second(100, 60, 0, 0, 9),
             second(100, 80, 0, 0, 4),
+            second(100, 80, 0, 0, 4),
+            second(100, 80, 0, 0, 4),
+            second(100, 80, 0, 0, 4),
+            second(100, 80, 0, 0, 11),
         ];
         let sample = |at: u32| {
             let busy = if at < 3 { 0 } else { 1_000_000_000 };
             let threads_ns = [("http-0".to_owned(), u64::from(at) * 500_000_000 + busy)].into();
             Sample { at: at.into(), usage: Usage { memory: u64::from(at) << 20, threads_ns, ..Usage::default() } }
         };
-        let samples: Vec<Sample> = (0..9).map(sample).collect();
+        let samples: Vec<Sample> = (0..13).map(sample).collect();
         let rows = rows(&stages, &seconds, &samples);
         let told = rows.iter().map(|row| (row.good, row.empty, row.late_share, row.unsent_share, row.settled_after_s));
         let expected = [
             (80.0, 20.0, 0.0, 0.0, Some(0)),
             (100.0, 80.0, 0.05, 0.05, None),
-            (75.0, 24.75, 1.0 / 400.0, 0.0, Some(2)),
+            (77.5, 22.375, 1.0 / 800.0, 0.0, Some(2)),
         ];
         assert_eq!(told.collect::<Vec<_>>(), expected);
         let held = rows.iter().map(|row| (row.p99_ms, row.cores, row.memory_mib));
-        assert_eq!(held.collect::<Vec<_>>(), [(5.003, 0.5, 2.0), (70.015, 1.0, 4.0), (9.007, 0.5, 8.0)]);
+        assert_eq!(held.collect::<Vec<_>>(), [(5.003, 0.5, 2.0), (70.015, 1.0, 4.0), (4.001, 0.5, 12.0)]);
         assert!(table(&rows).lines().nth(2).unwrap().ends_with("never"), "{}", table(&rows));
     }
 
