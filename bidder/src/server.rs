@@ -50,7 +50,7 @@ pub trait Handler: 'static {
     /// A panic is answered 500 and counted.
     fn handle(&self, request: Inbound) -> impl Future<Output = Reply>;
 
-    /// How long whoever sent this waits for the answer; `None`: as long as it takes. On a busy core,
+    /// How long whoever sent this waits for the answer; `None`: as long as it takes. Asked on a busy core only: there,
     /// whoever would be answered too late is turned away, with 204 and unread.
     fn patience(&self, post: &Post<'_>) -> Option<Duration>;
 

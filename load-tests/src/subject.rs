@@ -73,7 +73,7 @@ impl Subject {
             return Ok(Self::Peer(target.clone(), *process));
         }
         let (redis, kafka) = if settings.engines {
-            let access = Access { direct: true, ..Access::default() };
+            let access = Access { direct: true, yields: true, ..Access::default() };
             let redis = Redis::start(&settings.redis_server, folder.join("redis"), None).await?;
             let kafka = Kafka::start(&settings.kafka_libraries, folder.join("kafka"), &access).await?;
             (Some(redis), Some(kafka))

@@ -126,10 +126,14 @@ impl<H: Handler> Core<H> {
 
     /// Waits until it is this request's turn, if it has to.
     async fn turn(&self, request: &Inbound) -> Turn {
+        // Whatever is posted takes a place: only where there is none does it matter what it is.
+        if request.method != Method::POST || self.turnstile.begins() {
+            return Turn::Begin;
+        }
         let post = Post { path: request.path(), body: &request.body, encoded: false };
-        match self.handler.patience(&post).filter(|_| request.method == Method::POST) {
-            Some(patience) if !self.turnstile.begins() => self.turnstile.queue(request.accepted, patience).told().await,
-            _ => Turn::Begin,
+        match self.handler.patience(&post) {
+            Some(patience) => self.turnstile.queue(request.accepted, patience).told().await,
+            None => Turn::Begin,
         }
     }
 

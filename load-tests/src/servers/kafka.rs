@@ -18,6 +18,8 @@ const READY_TIME_MAX: Duration = Duration::from_secs(90);
 const SERVES: &str = "Kafka Server started";
 /// The configuration of the broker that tests run against, which this one shares.
 const PROPERTIES: &str = include_str!("../../../deploy/local/kafka.properties");
+/// Of a broker that lets others go first (nice(1)).
+const NICENESS: &str = "10";
 /// Any; there is nothing to be confused with.
 const CLUSTER_ID: &str = "dmVybmllci1mYXVsdHMtMQ";
 
@@ -29,6 +31,8 @@ pub struct Access {
     pub properties: String,
     /// Whether clients reach it without a proxy between, which cannot fail then.
     pub direct: bool,
+    /// Whether it lets others on its processor go first, as if it had a machine of its own.
+    pub yields: bool,
     /// Users that are known by SCRAM, as Kafka's `--add-scram` has them.
     pub users: Vec<String>,
 }
@@ -41,6 +45,7 @@ pub struct Kafka {
     inside: SocketAddr,
     address: SocketAddr,
     proxy: Option<Proxy>,
+    yields: bool,
     process: Process,
 }
 
@@ -70,8 +75,9 @@ impl Kafka {
         let users = access.users.iter().flat_map(|user| ["--add-scram", user]);
         let format: Vec<&str> = format.into_iter().chain(users).collect();
         tool(libraries, &folder, "kafka.tools.StorageTool", &format).await?;
-        let process = launch(libraries, &folder)?;
-        let mut kafka = Self { libraries: libraries.to_owned(), folder, inside, address, proxy, process };
+        let (libraries, yields) = (libraries.to_owned(), access.yields);
+        let process = launch(&libraries, &folder, yields)?;
+        let mut kafka = Self { libraries, folder, inside, address, proxy, yields, process };
         kafka.ready().await?;
         Ok(kafka)
     }
@@ -112,7 +118,7 @@ impl Kafka {
     /// Starts it again on what it had, and waits until it serves.
     pub async fn start_again(&mut self) -> io::Result<()> {
         self.process.kill()?;
-        self.process = launch(&self.libraries, &self.folder)?;
+        self.process = launch(&self.libraries, &self.folder, self.yields)?;
         self.ready().await
     }
 
@@ -135,7 +141,7 @@ impl Kafka {
 
 async fn tool(libraries: &Path, folder: &Path, class: &str, arguments: &[&str]) -> io::Result<()> {
     let log = folder.join("tools.log");
-    let mut command = java(libraries);
+    let mut command = java(libraries, false);
     command.current_dir(folder).arg(class).args(arguments);
     let status = Process::start(&mut command, &log)?.finish().await?;
     if status.success() {
@@ -148,14 +154,17 @@ fn log(folder: &Path) -> PathBuf {
     folder.join("kafka.log")
 }
 
-fn java(libraries: &Path) -> Command {
-    let mut command = Command::new("java");
+fn java(libraries: &Path, yields: bool) -> Command {
+    let mut command = Command::new(if yields { "nice" } else { "java" });
+    if yields {
+        command.args(["-n", NICENESS, "java"]);
+    }
     command.arg("-cp").arg(libraries.join("*"));
     command
 }
 
-fn launch(libraries: &Path, folder: &Path) -> io::Result<Process> {
-    let mut command = java(libraries);
+fn launch(libraries: &Path, folder: &Path, yields: bool) -> io::Result<Process> {
+    let mut command = java(libraries, yields);
     command
         .current_dir(folder)
         .args(["-Xmx512m", "-Xms256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"])
