@@ -44,6 +44,7 @@ async fn a_part_of_a_cluster_that_answers_is_not_given_up_with_one_that_does_not
     let both = [here, there];
     let reads = (0..limits::REDIS_FAILURES_MAX).map(|_| read(&profiles, &both));
     assert_eq!(join_all(reads).await, vec![Err(UnknownWhy::Late); limits::REDIS_FAILURES_MAX as usize]);
+    assert_eq!(read(&profiles, &[there]).await, Err(UnknownWhy::Late), "one pause fails all that are under way");
     assert_eq!(read(&profiles, &[there]).await, Err(UnknownWhy::Failed), "given up");
     assert_eq!(read(&profiles, &[here]).await, Ok(()));
 }
