@@ -122,7 +122,7 @@ pub(crate) fn play(settings: &Settings) -> io::Result<(Tally, Vec<Kept>)> {
         bids: Lane::new(target.address, 0, *connections),
         calling: Lane::new(target.address, *connections, CALLING),
         start: Instant::now(),
-        outcome: Outcome::default(),
+        outcome: Outcome { flatters: settings.counted == Loop::Closed, ..Outcome::default() },
     };
     player.play()
 }
@@ -149,6 +149,8 @@ struct Player<'a> {
 struct Outcome {
     tally: Tally,
     kept: Vec<Kept>,
+    /// Whether times count only of what was sent and answered, as in a closed loop.
+    flatters: bool,
 }
 
 impl Player<'_> {
@@ -307,6 +309,9 @@ impl Outcome {
 
     /// A request that was due `at` had to wait for so long, and was not answered then. Times would flatter without it.
     fn waited(&mut self, at: Duration, time: Duration) {
+        if self.flatters {
+            return;
+        }
         self.tally.from_due.add(time);
         self.tally.second(at).took(time);
     }
