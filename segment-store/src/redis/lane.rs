@@ -257,8 +257,8 @@ impl Drop for Place<'_> {
 mod tests {
     use super::*;
 
-    /// Plays look-ups of one region: `f` fails, `b` fails on a busy core, and `a` is answered at a millisecond, each so many times. Whether Redis is
-    /// given up at the end.
+    /// Plays look-ups of one region: `f` fails, `b` fails on a busy core, and `a` is answered, at a millisecond. Whether Redis
+    /// is given up at the end.
     fn check(script: &str, given_up: bool) {
         let (region, start) = (Region::default(), Instant::now());
         let mut enough = None;
