@@ -111,7 +111,6 @@ async fn turn(
         stages: vec![Stage { rate: settings.rate, seconds }],
         connections: settings.connections,
         counted: Loop::Open,
-        patient: false,
         calls: settings.calls,
         checked_one_in: CHECKED_ONE_IN,
         kept,

@@ -72,8 +72,6 @@ pub(crate) struct Settings {
     /// Connections for bid requests.
     pub(crate) connections: usize,
     pub(crate) counted: Loop,
-    /// Whether a request is sent however late it is; else it is not, once its `tmax` is over, as exchanges do.
-    pub(crate) patient: bool,
     /// Whether notices, views and clicks follow bids.
     pub(crate) calls: bool,
     /// One answer in so many is looked at as a strict exchange does; 0: none.
@@ -200,7 +198,7 @@ impl Player<'_> {
         }
         while let Some(first) = waiting.front() {
             let patience = if bids.has_room() { first.tmax } else { first.tmax / CONNECTION_SHARE };
-            if !settings.patient && now > first.due + patience {
+            if now > first.due + patience {
                 outcome.unsent(first.due - *start);
                 given_up.push(first.due);
                 waiting.pop_front();

@@ -139,7 +139,6 @@ pub async fn run(settings: &Settings) -> io::Result<()> {
         stages: scenario.stages.clone(),
         connections: scenario.connections,
         counted: Loop::Open,
-        patient: false,
         calls: scenario.calls,
         checked_one_in: CHECKED_ONE_IN,
         kept: 0,

@@ -34,7 +34,6 @@ async fn self_test(folder: &Path) -> io::Result<String> {
         stages: vec![Stage { rate: RATE, seconds: SECONDS }],
         connections: 32,
         counted,
-        patient: false,
         calls: false,
         checked_one_in: 0,
         kept: 0,
