@@ -13,6 +13,8 @@ pub const CONNECTIONS_QUEUED_MAX: u32 = 4_096;
 pub const HEAD_TIME_MAX: Duration = Duration::from_secs(5);
 /// From the end of the head to the end of the body.
 pub const BODY_TIME_MAX: Duration = Duration::from_secs(5);
+/// Between two requests of a core that came before the one ahead of them, on their connections, was answered.
+pub const PUSHED_PAUSE: Duration = Duration::from_millis(1);
 /// From the moment an answer does not fit the socket's buffer until the client has taken it.
 pub const ANSWER_TIME_MAX: Duration = Duration::from_secs(5);
 /// Silence between requests, or before the first. Exchanges keep connections idle for up to 150 s.
@@ -97,6 +99,8 @@ pub const RESERVATIONS_MAX: usize = 1 << 23;
 /// Locks that the reservations are spread over.
 pub const RESERVATION_SHARDS: usize = 64;
 const _: () = assert!(RESERVATION_SHARDS <= 256, "an impression's first byte picks its shard");
+/// Room of a shard, in reservations, that is kept even if it is empty.
+pub const RESERVATIONS_ROOM_MIN: usize = 256;
 
 /// Seconds before a lease's end at which the next one is asked for.
 pub const LEASE_RENEW_S: i64 = 10;

@@ -11,7 +11,7 @@ use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
 use super::Lease;
-use crate::limits::{RESERVATION_SHARDS, RESERVATIONS_MAX};
+use crate::limits::{RESERVATION_SHARDS, RESERVATIONS_MAX, RESERVATIONS_ROOM_MIN};
 
 /// The open reservations of this node.
 #[derive(Debug)]
@@ -33,6 +33,19 @@ struct Held {
     lease: Arc<Lease>,
     amount: Nanos,
     deadline: Micros,
+}
+
+impl Shard {
+    /// After many were open at once, as when notices are late, the room that they took is given back.
+    fn give_room_back(&mut self) {
+        let roomy = |room: usize, taken: usize| room > RESERVATIONS_ROOM_MIN && room / 8 >= taken;
+        if roomy(self.held.capacity(), self.held.len()) {
+            self.held.shrink_to(2 * self.held.len());
+        }
+        if roomy(self.deadlines.capacity(), self.deadlines.len()) {
+            self.deadlines.shrink_to(2 * self.deadlines.len());
+        }
+    }
 }
 
 impl Default for Reservations {
@@ -90,6 +103,7 @@ impl Reservations {
                 None => {}
             }
         }
+        shard.give_room_back();
         drop(shard);
         let released = due.len();
         due.into_iter().for_each(|held| self.put_back(held.lease, held.amount));
@@ -128,6 +142,13 @@ impl Reservations {
     /// How many are open.
     pub fn len(&self) -> usize {
         self.shards.iter().map(|shard| lock(shard).held.len()).sum()
+    }
+
+    /// For how many there is room.
+    #[cfg(test)]
+    pub(super) fn room(&self) -> usize {
+        let room = |shard: MutexGuard<'_, Shard>| shard.held.capacity().max(shard.deadlines.capacity());
+        self.shards.iter().map(|shard| room(lock(shard))).sum()
     }
 
     /// Whether none is open.

@@ -266,6 +266,32 @@ fn an_idle_node_is_calm_whatever_the_length_of_leases() {
 }
 
 #[test]
+fn the_room_of_many_bids_is_given_back_after_them() {
+    let (reservations, account) = (Arc::new(Reservations::default()), Arc::new(Account::new(CampaignId(1))));
+    let mut keeper = Keeper::new(NodeId(1), Arc::clone(&reservations));
+    keeper.tick(Micros(0), &[want(&account)]);
+    keeper.take(
+        &LeaseRecord { event: Some(Event::Grant(grant(1, 200_000, 999 * SECOND))), ..LeaseRecord::default() },
+        Micros(0),
+    );
+    let bid = |number: u64, deadline: i64| {
+        let lease = account.reserve(Nanos::new(1), Micros(0)).expect("enough money");
+        let mut id = [0; 16];
+        id[..8].copy_from_slice(&number.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_le_bytes());
+        assert!(reservations.hold(ImpressionId(id), lease, Nanos::new(1), Micros(deadline * SECOND)));
+    };
+    (0..100_000).for_each(|number| bid(number, 60));
+    (100_000..101_000).for_each(|number| bid(number, 120));
+    let most = reservations.room();
+    assert!(most >= 101_000);
+    reservations.release_due(Micros(60 * SECOND));
+    assert_eq!(reservations.len(), 1_000);
+    assert!(reservations.room() <= 8 * 1_000 + 64 * 256, "{most}, then {}", reservations.room());
+    reservations.release_due(Micros(120 * SECOND));
+    assert!(reservations.is_empty() && account.available(Micros(0)) == Nanos::new(200_000));
+}
+
+#[test]
 fn money_is_neither_made_nor_lost_by_threads_that_race() {
     let reservations = Reservations::default();
     let account = Account::new(CampaignId(1));

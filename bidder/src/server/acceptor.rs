@@ -13,7 +13,7 @@ use std::thread;
 
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, LocalOptions};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 use super::Handler;
@@ -68,6 +68,7 @@ pub fn serve<H: Handler>(
                     drain,
                     gzip,
                     turnstile,
+                    pushed: Semaphore::new(1),
                 })
             };
             threads.push(thread::Builder::new().name(format!("http-{number}")).spawn_scoped(scope, core)?);

@@ -17,8 +17,8 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::sync::watch;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::sync::{Semaphore, watch};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::body::{Refusal, receive};
 use super::counters::{Count, ServerCounters};
@@ -30,7 +30,7 @@ use super::reply::Reply;
 use super::turnstile::{Turn, Turnstile};
 use super::watch::{Watch, Watched};
 use super::{Handler, Inbound, Moment};
-use crate::limits::{BUFFER_BYTES_MAX, GZIP_BYTES_MIN, HEAD_BYTES_MAX, IDLE_TIME_MAX, LINGER_TIME_MAX};
+use crate::limits::{BUFFER_BYTES_MAX, GZIP_BYTES_MIN, HEAD_BYTES_MAX, IDLE_TIME_MAX, LINGER_TIME_MAX, PUSHED_PAUSE};
 
 /// What the connections of one core share.
 #[derive(Debug)]
@@ -43,6 +43,8 @@ pub(super) struct Core<H> {
     pub(super) drain: watch::Receiver<Option<Instant>>,
     pub(super) gzip: RefCell<Gzip>,
     pub(super) turnstile: Turnstile,
+    /// For one request at a time that did not wait for the answer to the one ahead of it.
+    pub(super) pushed: Semaphore,
 }
 
 impl<H: Handler> Core<H> {
@@ -84,6 +86,9 @@ impl<H: Handler> Core<H> {
         let told = watch.told();
         let accepted = told.map_or_else(Moment::now, |(arrived, _)| arrived);
         self.count(Count::Requests);
+        if watch.is_pushed() {
+            self.let_others_first().await;
+        }
         let (gzip, fields) = (accepts_gzip(request.headers()), self.handler.fields(request.uri().path()));
         let mut reply = match self.inbound(watch, request, accepted).await {
             Ok(inbound) => self.take_turn(told.map(|(_, turn)| turn), inbound).await,
@@ -101,6 +106,14 @@ impl<H: Handler> Core<H> {
         };
         watch.answered();
         Ok(reply.into_response(fields, compressed))
+    }
+
+    /// Holds up a request that did not wait for the answer to the one ahead of it. No exchange sends such, and a client that
+    /// asks on and on without taking its answers must not cost those who wait for theirs.
+    async fn let_others_first(&self) {
+        // It is closed only with the core.
+        let _turn = self.pushed.acquire().await;
+        sleep(PUSHED_PAUSE).await;
     }
 
     /// Takes note of a request that was answered 204 in front of hyper.

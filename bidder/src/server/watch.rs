@@ -24,6 +24,8 @@ pub(super) struct Watch {
     /// Since when the client is awaited: for the first byte of a head, or, once that has come, for the rest of it.
     awaited: Cell<Instant>,
     answering: Cell<bool>,
+    /// Whether the next request began to come before the last one was answered.
+    pushed: Cell<bool>,
     /// Whether hyper has, or soon will have, something to write.
     unwritten: Cell<bool>,
     blocked: Cell<Option<Instant>>,
@@ -40,6 +42,7 @@ impl Watch {
             requests: Cell::new(0),
             awaited: Cell::new(Instant::now()),
             answering: Cell::new(false),
+            pushed: Cell::new(false),
             unwritten: Cell::new(false),
             blocked: Cell::new(None),
             held: Cell::new(false),
@@ -60,7 +63,13 @@ impl Watch {
     /// The request's answer is ready to be written.
     pub(super) fn answered(&self) {
         self.answering.set(false);
+        self.pushed.set(self.has_more());
         self.awaited.set(Instant::now());
+    }
+
+    /// Whether the request at hand began to come before the one ahead of it was answered.
+    pub(super) fn is_pushed(&self) -> bool {
+        self.pushed.get()
     }
 
     /// Whether the beginning of another request has already come.

@@ -69,6 +69,8 @@ pub(crate) struct Matches {
     conjunctions: Vec<u64>,
     /// The conjunctions that the sizes of one impression satisfy.
     fitting: Vec<u64>,
+    /// Those that the bitmaps let through.
+    candidates: Vec<(u32, Tail)>,
     /// The campaigns found, each once.
     pub(crate) found: Vec<Slot>,
     /// Those of which [`Fit::Met`] is true.
@@ -168,24 +170,27 @@ impl Matcher {
     pub(crate) fn find(&self, sizes: &[Size], person: &Person<'_>, matches: &mut Matches) {
         bits::reset(&mut matches.met, self.campaigns);
         bits::reset(&mut matches.assumed, self.campaigns);
-        let Matches { conjunctions, fitting, found, met, assumed } = matches;
+        let Matches { conjunctions, fitting, candidates, found, met, assumed } = matches;
+        candidates.clear();
         found.clear();
         bits::reset(fitting, self.tails.len());
         for size in sizes {
             let fits = self.sizes.of(Some(Fact::Size(*size)));
             fitting.iter_mut().zip(fits).for_each(|(fitting, fits)| *fitting |= fits);
         }
+        // Fetched by themselves, tails that lie far apart come from memory together; checked one after another, each would
+        // be waited for.
         for (at, (word, fitting)) in conjunctions.iter().zip(fitting).enumerate() {
-            for conjunction in bits::ones(at, word & *fitting) {
-                let tail = self.tails[conjunction as usize];
-                if self.rest[tail.rest.range()].iter().all(|rest| self.holds(rest, sizes, person)) {
-                    let certain = person.is_known() || bits::contains(&self.contextual, conjunction);
-                    for slot in &self.slots[tail.slots.range()] {
-                        if !bits::contains(met, *slot) && !bits::contains(assumed, *slot) {
-                            found.push(Slot(*slot));
-                        }
-                        bits::insert(if certain { &mut *met } else { &mut *assumed }, *slot);
+            candidates.extend(bits::ones(at, word & *fitting).map(|number| (number, self.tails[number as usize])));
+        }
+        for (conjunction, tail) in candidates {
+            if self.rest[tail.rest.range()].iter().all(|rest| self.holds(rest, sizes, person)) {
+                let certain = person.is_known() || bits::contains(&self.contextual, *conjunction);
+                for slot in &self.slots[tail.slots.range()] {
+                    if !bits::contains(met, *slot) && !bits::contains(assumed, *slot) {
+                        found.push(Slot(*slot));
                     }
+                    bits::insert(if certain { &mut *met } else { &mut *assumed }, *slot);
                 }
             }
         }

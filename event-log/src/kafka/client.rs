@@ -99,6 +99,8 @@ pub(super) fn producer(options: &KafkaOptions) -> ClientConfig {
         .set("enable.idempotence", "true")
         .set("acks", "all")
         .set("compression.codec", "zstd")
+        // The next level takes a quarter more of the client's time, for some hundredths of the bytes.
+        .set("compression.level", "1")
         .set("message.max.bytes", super::MESSAGE_BYTES_MAX.to_string());
     config
 }

@@ -133,7 +133,7 @@ fn core(
     drain: watch::Receiver<Option<Instant>>,
 ) -> Core<Echo> {
     let (handler, gzip, turnstile) = (Echo::default(), RefCell::new(Gzip::new()), Turnstile::default());
-    Core { number: 0, handler, counters, readiness, drain, gzip, turnstile }
+    Core { number: 0, handler, counters, readiness, drain, gzip, turnstile, pushed: Semaphore::new(1) }
 }
 
 /// Plays `client` against a connection whose buffers hold `buffer` bytes. Returns once both have ended.
@@ -311,6 +311,26 @@ async fn requests_behind_one_another_are_answered_in_order() {
         // Of the fourth only a part came, and its clock runs, though no further byte does.
         assert_eq!(client.closed_after().await, HEAD_TIME_MAX);
         stage.check(&[(Count::HeadLate, 1)]);
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_no_answer_is_held_up_and_nobody_else() {
+    play(64 * 1024, async |client, stage| {
+        let began = Instant::now();
+        client.send(&GET.repeat(101)).await;
+        for _ in 0..101 {
+            client.answer().await;
+        }
+        assert!((100 * PUSHED_PAUSE..=200 * PUSHED_PAUSE).contains(&began.elapsed()), "{:?}", began.elapsed());
+        let _another_holds_it = stage.core.pushed.acquire().await;
+        let began = Instant::now();
+        for _ in 0..100 {
+            client.ask(GET).await;
+        }
+        assert_eq!(began.elapsed(), Duration::ZERO);
+        stage.check(&[]);
     })
     .await;
 }
@@ -567,7 +587,8 @@ async fn what_is_not_a_whole_request_by_itself_waits_behind_hyper() {
         assert!(timeout(PATIENCE, client.answer()).await.is_err());
         stage.round();
         assert!(client.answer().await.0.starts_with("HTTP/1.1 204 No Content\r\n"));
-        assert_eq!((client.answer().await.1.as_str(), stage.core.handler.turned_away.get()), ("0", 1));
+        // It did not wait for that answer.
+        assert_eq!((client.answer().await.1.as_str(), stage.core.handler.turned_away.get()), ("1", 1));
     })
     .await;
 }
