@@ -3,16 +3,21 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use decision::ids::ExchangeName;
+use ledger::reconcile::{self, Tolerance, UtcOffset};
 use tracing_subscriber::EnvFilter;
 
 use crate::app::{self, Roles};
 use crate::client::AdminAddress;
 use crate::command;
-use crate::config;
+use crate::config::{self, Config};
 
 /// Exit code of a refused configuration or input.
 pub(crate) const REFUSED: u8 = 2;
+
+/// Exit code of a comparison with something alarming in it.
+const ALARMING: u8 = 3;
 
 /// The exchange whose request is explained, where none is named.
 pub(crate) const DEFAULT_EXCHANGE: &str = "demo";
@@ -91,6 +96,25 @@ enum Command {
         #[command(flatten)]
         admin: AdminPort,
     },
+    /// Compare an exchange's report with what we booked, by day, exchange, campaign and currency.
+    ///
+    /// The report is CSV with a header; its columns may stand in any order: day (YYYY-MM-DD), campaign (our number,
+    /// which is the cid of our bids, or our name), exchange, impressions, spend (a decimal, in the currency's unit) and
+    /// currency. With a column impression (our id of it, which is the id of our bids) each line is one impression,
+    /// impressions may be left out, and the impressions that differ are listed. Other columns are not read.
+    ///
+    /// Ours are the outcomes of the days that the report covers: what was booked, at the notice's price cut to our bid,
+    /// in the currency of the bid. A group is alarming where counts or money differ by more than the tolerance, or
+    /// where one side lacks it.
+    ///
+    /// Ends with exit code 0 where nothing is alarming, 3 where something is, 2 where nothing could be compared: every
+    /// mistake in the report is named then.
+    Reconcile {
+        #[command(flatten)]
+        options: ReconcileOptions,
+        #[command(flatten)]
+        config: ConfigFile,
+    },
     /// Read the event streams.
     Events {
         #[command(subcommand)]
@@ -129,12 +153,73 @@ enum EventsCommand {
     },
 }
 
+/// What to compare, and how.
+#[derive(Debug, Args)]
+struct ReconcileOptions {
+    /// The report; `-` for standard input.
+    #[arg(long, value_name = "FILE")]
+    exchange_report: PathBuf,
+    /// The exchange whose report it is: needed where the report has no such column. Only its outcomes are compared.
+    #[arg(long, value_name = "NAME", value_parser = exchange)]
+    exchange: Option<ExchangeName>,
+    /// Which moment's day an impression counts on.
+    #[arg(long, value_enum, default_value_t = DayOf::Notice)]
+    day_of: DayOf,
+    /// How far the clock by which the report counts days is ahead of UTC, such as +02:00.
+    #[arg(long, value_name = "+HH:MM", default_value = "+00:00", allow_hyphen_values = true)]
+    utc_offset: UtcOffset,
+    /// The greatest difference that is not alarming, in percent of ours.
+    #[arg(long, value_name = "PERCENT", default_value = "2", allow_hyphen_values = true)]
+    tolerance: Tolerance,
+    /// How many impressions of each kind of difference to list.
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    list: usize,
+    /// Print JSON, an object a line: the groups, the totals, the listed impressions, a summary.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Which moment's day an impression counts on.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum DayOf {
+    /// When the notice arrived.
+    Notice,
+    /// When the bid was made.
+    Bid,
+}
+
+impl ReconcileOptions {
+    fn compare(&self) -> reconcile::Options {
+        reconcile::Options {
+            exchange: self.exchange,
+            day_of: match self.day_of {
+                DayOf::Notice => reconcile::DayOf::Notice,
+                DayOf::Bid => reconcile::DayOf::Bid,
+            },
+            utc_offset: self.utc_offset,
+            tolerance: self.tolerance,
+            list: self.list,
+        }
+    }
+}
+
+fn exchange(text: &str) -> Result<ExchangeName, &'static str> {
+    reconcile::exchange_name(text).ok_or("must be 1 to 16 of a-z, 0-9 and -")
+}
+
 /// Which configuration to use.
 #[derive(Debug, Args)]
 struct ConfigFile {
     /// The configuration; without it, the built-in demonstration. `VERNIER_…` variables go over it.
     #[arg(long)]
     config: Option<PathBuf>,
+}
+
+impl ConfigFile {
+    /// What stands in it, or every problem with it.
+    fn load(&self) -> Result<Config, String> {
+        config::load(self.config.as_deref()).map_err(|problems| problems.join("\n"))
+    }
 }
 
 /// Which running process to ask.
@@ -188,10 +273,19 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
         Command::Explain { request, exchange, json, admin } => {
             admin.find().and_then(|admin| command::explain::run(&admin, &exchange, &request, json))
         }
+        Command::Reconcile { options, config } => {
+            let ReconcileOptions { exchange_report, json, .. } = &options;
+            let compared = config
+                .load()
+                .and_then(|config| command::reconcile::run(&config, exchange_report, options.compare(), *json));
+            return match compared {
+                Ok(false) => ExitCode::SUCCESS,
+                Ok(true) => ExitCode::from(ALARMING),
+                Err(problem) => refuse(&problem),
+            };
+        }
         Command::Events { command: EventsCommand::Cat { stream, from, config } } => {
-            config::load(config.config.as_deref())
-                .map_err(|problems| problems.join("\n"))
-                .and_then(|config| command::events::cat(&config, &stream, from))
+            config.load().and_then(|config| command::events::cat(&config, &stream, from))
         }
     };
     done.map_or_else(|problem| refuse(&problem), |()| ExitCode::SUCCESS)
@@ -200,8 +294,7 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
 fn role(file: &ConfigFile, roles: Roles) -> ExitCode {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
-    let config = config::load(file.config.as_deref()).map_err(|problems| problems.join("\n"));
-    match config.and_then(|config| roles.check(&config).map(|()| config)) {
+    match file.load().and_then(|config| roles.check(&config).map(|()| config)) {
         Err(problems) => refuse(&problems),
         Ok(config) => match app::run(config, roles) {
             Ok(()) => ExitCode::SUCCESS,

@@ -5,3 +5,5 @@ pub(crate) mod check;
 pub(crate) mod events;
 pub(crate) mod explain;
 pub(crate) mod import;
+pub(crate) mod reconcile;
+mod streams;

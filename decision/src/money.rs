@@ -5,6 +5,10 @@ use core::fmt;
 
 use crate::ids::Currency;
 
+mod total;
+
+pub use total::Total;
+
 /// An amount of money in billionths of the currency unit.
 ///
 /// A price per thousand impressions (CPM) in micros *is* the price of one impression in nanos, so prices and charges
@@ -94,14 +98,14 @@ pub struct Cpm(pub Nanos);
 
 impl fmt::Display for Cpm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fixed(f, self.0.0, 6)
+        fixed(f, self.0.0.into(), 6)
     }
 }
 
 impl fmt::Display for Nanos {
     /// The amount in units with as many decimals as it needs, at least two.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fixed(f, self.0, 9)
+        fixed(f, self.0.into(), 9)
     }
 }
 
@@ -189,15 +193,19 @@ fn saturate(value: i128) -> Nanos {
     Nanos(i64::try_from(value).unwrap_or(if value < 0 { i64::MIN } else { i64::MAX }))
 }
 
-fn fixed(f: &mut fmt::Formatter<'_>, value: i64, decimals: u32) -> fmt::Result {
-    let scale = 10_u64.pow(decimals);
+fn fixed(f: &mut fmt::Formatter<'_>, value: i128, decimals: u32) -> fmt::Result {
+    let scale = 10_u128.pow(decimals);
     let (whole, mut part) = (value.unsigned_abs() / scale, value.unsigned_abs() % scale);
     let mut digits = decimals as usize;
     while digits > 2 && part.is_multiple_of(10) {
         part /= 10;
         digits -= 1;
     }
-    let sign = if value < 0 { "-" } else { "" };
+    let sign = match value.signum() {
+        -1 => "-",
+        1 if f.sign_plus() => "+",
+        _ => "",
+    };
     f.pad(&alloc::format!("{sign}{whole}.{part:0digits$}"))
 }
 
@@ -293,6 +301,13 @@ mod tests {
         assert_eq!(Nanos::new(12_500_000_000).to_string(), "12.50");
         assert_eq!(Nanos::new(-1).to_string(), "-0.000000001");
         assert_eq!(Cpm(Nanos::new(1_234_500)).to_string(), "1.2345");
+        let mut sum = Total::from(Nanos::MAX);
+        sum += Total::from(Nanos::MAX);
+        assert_eq!(sum.to_string(), "18446744073.709551614");
+        assert_eq!(
+            [1, 0, -1].map(|nanos| std::format!("{:+}", Total::new(nanos))),
+            ["+0.000000001", "0.00", "-0.000000001"]
+        );
     }
 
     #[test]

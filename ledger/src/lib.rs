@@ -2,7 +2,7 @@
 //!
 //! [`Ledger`] is a pure fold of the stream `ledger-journal`. [`serve`] journals what arrives in the streams
 //! `campaigns`, `leases` and `notices`, folds it, and publishes what follows in `outcomes` and `leases`, each effect
-//! once however often it is killed.
+//! once however often it is killed. [`reconcile`] holds an exchange's report against what came of it.
 //!
 //! Invariant: nothing follows from an input that is not durable in the journal, and money is neither lost nor made:
 //! `granted = charged + returned + outstanding`, `spent = charged + late`.
@@ -10,6 +10,7 @@
 mod books;
 mod ledger;
 pub mod limits;
+pub mod reconcile;
 mod serve;
 mod tally;
 

@@ -48,6 +48,12 @@ pub const REST_RECORDS: usize = 16_384;
 /// Seconds between looks at whether time alone changes anything.
 pub const TICK_S: u64 = 1;
 
+/// Mistakes in an exchange's report that are named; the others are counted.
+pub const MISTAKES_LISTED_MAX: usize = 50;
+
+/// Characters of a report's cell that are shown where it is wrong.
+pub const CELL_CHARS_SHOWN_MAX: usize = 64;
+
 // The node has ended its lease long before the ledger gives up on what is outstanding.
 const _: () = assert!(LEASE_S < BILLING_WINDOW_S);
 // Forgetting by groups must not forget much later than by impression.

@@ -11,6 +11,7 @@ mod operating;
 mod people;
 mod process;
 mod processes;
+mod reconcile;
 mod redis;
 mod replay;
 mod started;

@@ -1,0 +1,90 @@
+//! One line of a report below its header.
+
+use csv::ByteRecord;
+use decision::ids::{Currency, ImpressionId};
+use decision::money::Nanos;
+
+use super::columns::{Column, Columns};
+use super::day::Day;
+use super::group::Key;
+use super::mistakes::{Mistakes, shown};
+use super::names::Names;
+use super::{Options, exchange_name};
+
+/// What a line says.
+#[derive(Debug)]
+pub(super) struct Row {
+    pub(super) key: Key,
+    pub(super) impressions: i64,
+    pub(super) spend: Nanos,
+    /// Where the report is by impression.
+    pub(super) impression: Option<ImpressionId>,
+}
+
+impl Row {
+    /// `None` where anything is wrong with it; every mistake is noted.
+    pub(super) fn read(cells: &mut Cells<'_>, options: &Options, names: &Names) -> Option<Self> {
+        let day = cells.read(Column::Day, "a day such as 2026-03-01", Day::parse);
+        let exchange = match options.exchange {
+            Some(named) if !cells.columns.has(Column::Exchange) => Some(named),
+            Some(named) => {
+                let right = format!("{named}, the one exchange that is asked for");
+                cells.read(Column::Exchange, &right, |text| exchange_name(text).filter(|name| *name == named))
+            }
+            None => cells.read(Column::Exchange, "a configured name: 1 to 16 of a-z, 0-9 and -", exchange_name),
+        };
+        let right = "the number of a campaign, or its name";
+        let campaign = cells.read(Column::Campaign, right, |text| names.campaign(text));
+        let currency = cells.read(Column::Currency, "an ISO 4217 code such as USD", currency);
+        let by_impression = cells.columns.has(Column::Impression);
+        let impressions = match (cells.columns.has(Column::Impressions), by_impression) {
+            (false, true) => Some(1),
+            (_, true) => {
+                let one = |text: &str| text.parse().ok().filter(|count| *count == 1);
+                cells.read(Column::Impressions, "1, since each line is one impression", one)
+            }
+            (_, false) => cells.read(Column::Impressions, "a whole number", |text| text.parse().ok()),
+        };
+        let right = "an amount such as 12.50, with at most 9 decimals";
+        let spend = cells.read(Column::Spend, right, Nanos::parse_decimal);
+        let impression = cells.read(Column::Impression, "an impression id of 32 hexadecimal digits", impression);
+        if by_impression && impression.is_none() {
+            return None;
+        }
+        let key = Key { day: day?, exchange: exchange?, campaign: campaign?, currency: currency? };
+        Some(Self { key, impressions: impressions?, spend: spend?, impression })
+    }
+}
+
+/// The cells of a line, and where mistakes in them are noted.
+pub(super) struct Cells<'r> {
+    pub(super) record: &'r ByteRecord,
+    pub(super) line: u64,
+    pub(super) columns: &'r Columns,
+    pub(super) mistakes: &'r mut Mistakes,
+}
+
+impl Cells<'_> {
+    /// What `parse` makes of a cell; where it makes nothing, `right` says what would be right. A column that the
+    /// header lacks was noted there.
+    fn read<T>(&mut self, column: Column, right: &str, parse: impl FnOnce(&str) -> Option<T>) -> Option<T> {
+        let cell = self.columns.cell(self.record, column)?;
+        let value = str::from_utf8(cell).ok().and_then(|text| parse(text.trim()));
+        if value.is_none() {
+            let message = format!("must be {right}, not `{}`", shown(String::from_utf8_lossy(cell).trim()));
+            self.mistakes.note(self.line, Some(column), message);
+        }
+        value
+    }
+}
+
+fn currency(text: &str) -> Option<Currency> {
+    Currency::new(text).filter(|_| text.len() == 3 && text.bytes().all(|byte| byte.is_ascii_uppercase()))
+}
+
+/// An impression's id as bids and streams show it.
+fn impression(text: &str) -> Option<ImpressionId> {
+    let plain = text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let number = u128::from_str_radix(text, 16).ok().filter(|_| plain)?;
+    Some(ImpressionId(number.to_be_bytes()))
+}
