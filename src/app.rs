@@ -285,13 +285,13 @@ fn open_campaigns(log: &EventLog, with_sample: bool) -> Result<ControlPlane, Str
 
 /// The ledger reads files and folds on a thread of its own.
 fn start_ledger(shared: &Shared, mut end: watch::Receiver<bool>) -> Result<JoinHandle<()>, String> {
-    let (log, policy, books) = (shared.log.clone(), shared.config.ledger, shared.books.clone());
+    let (log, settings, books) = (shared.log.clone(), shared.config.ledger, shared.books.clone());
     let failed = shared.failed.clone();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|problem| problem.to_string())?;
     let work = move || {
         let end = async move { drop(end.wait_for(|end| *end).await) };
-        if let Err(problem) = runtime.block_on(ledger::serve(log, policy, clock, books, end)) {
+        if let Err(problem) = runtime.block_on(ledger::serve(log, settings, clock, books, end)) {
             // Without a ledger no money is lent any more: the process must not look well.
             let _already_ending = failed.send(format!("the ledger cannot go on: {problem}"));
         }

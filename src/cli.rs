@@ -143,7 +143,7 @@ enum SegmentsCommand {
 enum EventsCommand {
     /// Print a stream as JSON, one record a line.
     Cat {
-        /// campaigns, opportunities, bids, notices, outcomes, leases or ledger-journal.
+        /// campaigns, opportunities, bids, notices, outcomes, leases, ledger-journal or ledger-snapshots.
         stream: String,
         /// The first offset to print, of each partition.
         #[arg(long, default_value_t = 0)]

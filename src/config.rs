@@ -9,7 +9,7 @@ use bidder::exchange::response::is_plain_url;
 use decision::ids::Currency;
 use decision::money::{Nanos, Rate, Rates};
 use event_log::{KafkaOptions, LocalOptions};
-use ledger::LedgerPolicy;
+use ledger::{LedgerPolicy, LedgerSettings};
 use segment_store::RedisOptions;
 
 mod exchange;
@@ -43,7 +43,7 @@ pub(crate) struct Config {
     /// `rates.*`: US dollars for one unit of a currency.
     pub(crate) rates: Rates,
     /// `ledger.*`.
-    pub(crate) ledger: LedgerPolicy,
+    pub(crate) ledger: LedgerSettings,
     /// `[[exchange]]`: whom the bidder answers.
     pub(crate) exchanges: Vec<Dialect>,
     /// `traffic.*`: the simulated exchange of `vernier up`.
@@ -140,7 +140,7 @@ pub(crate) fn parse(
     addresses(r, &config);
     let windows = |d: &Dialect| d.auction_window_s.saturating_add(d.billing_window_s);
     let longest = config.exchanges.iter().map(windows).max().unwrap_or(0);
-    if longest > config.ledger.billing_window_s {
+    if longest > config.ledger.policy.billing_window_s {
         r.refuse("ledger.billing_window_s", "must be at least every exchange's auction and billing window together");
     }
     let problems = reader.finish();
@@ -235,14 +235,16 @@ fn currency(code: &str) -> Option<Currency> {
     Currency::new(code).filter(|_| plain)
 }
 
-fn ledger(r: &mut Reader) -> LedgerPolicy {
-    let default = LedgerPolicy::default();
+fn ledger(r: &mut Reader) -> LedgerSettings {
+    let LedgerSettings { policy: default, snapshot_entries } = LedgerSettings::default();
     let seconds = |r: &mut Reader, key: &str, default: u32| r.get(key, u64::from(default), number(1, 86_400)) as u32;
-    LedgerPolicy {
+    let policy = LedgerPolicy {
         lease_s: seconds(r, "ledger.lease_s", default.lease_s),
         billing_window_s: seconds(r, "ledger.billing_window_s", default.billing_window_s),
         memory_margin_s: seconds(r, "ledger.memory_margin_s", default.memory_margin_s),
-    }
+    };
+    let snapshot_entries = r.get("ledger.snapshot_entries", snapshot_entries, number(1, u64::MAX));
+    LedgerSettings { policy, snapshot_entries }
 }
 
 fn traffic(r: &mut Reader) -> Traffic {

@@ -8,10 +8,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use rdkafka::admin::{AdminClient, AdminOptions};
+use rdkafka::error::KafkaError;
+use rdkafka::{Offset as At, TopicPartitionList};
+
 use crate::appending::Appending;
 use crate::error::{AppendError, Failure, OpenError, ReadError};
 use crate::limits::RECORD_BYTES_MAX;
-use crate::stream::{Offsets, Partition, Stream};
+use crate::stream::{Offset, Offsets, Partition, Stream};
+use client::Said;
 use desk::{Bounds, Desk};
 use singles::Singles;
 use spool::Spool;
@@ -152,6 +157,19 @@ impl KafkaLog {
 
     pub(crate) async fn bounds(&self, stream: Stream) -> Result<Bounds, ReadError> {
         self.0.desk.bounds(stream).await
+    }
+
+    /// Has the servers delete what is before `before` in the first partition of `stream`.
+    pub(crate) async fn release(&self, stream: Stream, before: Offset) -> Result<(), ReadError> {
+        let refused = |problem: KafkaError| ReadError::Kafka(problem.to_string().into());
+        let config = client::config(&self.0.options);
+        let admin: AdminClient<Said> = config.create_with_context(Said::default()).map_err(refused)?;
+        let mut places = TopicPartitionList::new();
+        let at = At::Offset(before.0.cast_signed());
+        places.add_partition_offset(self.0.topics.name(stream), 0, at).map_err(refused)?;
+        let options = AdminOptions::new().request_timeout(Some(client::ANSWER));
+        let done = admin.delete_records(&places, &options).await.map_err(refused)?;
+        done.elements().iter().try_for_each(|place| place.error()).map_err(refused)
     }
 
     pub(crate) fn read_from(&self, stream: Stream, from: &Offsets) -> KafkaTail {

@@ -153,6 +153,24 @@ impl EventLog {
         }
     }
 
+    /// Lets go of the records of `stream` that are before `before`: they may be gone from now on.
+    ///
+    /// # Errors
+    /// Kafka does not answer or refuses: they stay.
+    ///
+    /// # Panics
+    /// On another stream than one of [`Class::Derived`], of which alone a reader may say that.
+    pub async fn release(&self, stream: Stream, before: Offset) -> Result<(), ReadError> {
+        assert_eq!(stream.class(), Class::Derived, "{stream} cannot be made anew: nothing of it is released");
+        match self {
+            Self::Local(log) => {
+                log.release(stream, before);
+                Ok(())
+            }
+            Self::Kafka(log) => log.release(stream, before).await,
+        }
+    }
+
     /// Reads `stream` from there on. An offset that is not there shows at the first read.
     pub fn read_from(&self, stream: Stream, from: &Offsets) -> Tail {
         match self {

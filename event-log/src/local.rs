@@ -134,6 +134,7 @@ impl LocalLog {
             let disk = Directory::create_all(&path).map_err(unusable(&path))?;
             let (retention, linger) = match stream.class() {
                 Class::Money => (money, Duration::ZERO),
+                Class::Derived => (Retention::Unreleased, Duration::ZERO),
                 Class::Telemetry => (Retention::Bytes(options.retention_bytes), options.telemetry_sync_interval),
             };
             let bounds = Bounds { segment: options.segment_bytes, group: GROUP_BYTES_MAX as u64, retention };
@@ -199,7 +200,7 @@ impl LocalLog {
         LocalTail::new(cursor, channel.view.clone())
     }
 
-    /// Allows a spool to forget what is before `offset`.
+    /// Allows a spool, or a stream of what is derived, to forget what is before `offset`; it does with its next append.
     pub(crate) fn release(&self, stream: Stream, offset: Offset) {
         self.channel(stream).released.fetch_max(offset.0, Ordering::Relaxed);
     }

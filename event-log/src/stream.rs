@@ -22,6 +22,8 @@ pub enum Stream {
     Leases,
     /// Every input of the ledger; the key is the advertiser's shard.
     LedgerJournal,
+    /// The ledger's books as they stood at some entry of its journal; the key is the advertiser's shard.
+    LedgerSnapshots,
 }
 
 /// What a stream may lose.
@@ -31,11 +33,14 @@ pub enum Class {
     Money,
     /// Records under overload, which are counted, and the last moments before a crash.
     Telemetry,
+    /// Everything before a place, once somebody [released](crate::EventLog::release) it: it can be made anew from streams of
+    /// money.
+    Derived,
 }
 
 impl Stream {
     /// Every stream, in the order of their numbers.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Campaigns,
         Self::Opportunities,
         Self::Bids,
@@ -43,6 +48,7 @@ impl Stream {
         Self::Outcomes,
         Self::Leases,
         Self::LedgerJournal,
+        Self::LedgerSnapshots,
     ];
 
     /// The name in commands, directories and topics.
@@ -55,6 +61,7 @@ impl Stream {
             Self::Outcomes => "outcomes",
             Self::Leases => "leases",
             Self::LedgerJournal => "ledger-journal",
+            Self::LedgerSnapshots => "ledger-snapshots",
         }
     }
 
@@ -68,6 +75,7 @@ impl Stream {
         match self {
             Self::Opportunities | Self::Bids => Class::Telemetry,
             Self::Campaigns | Self::Notices | Self::Outcomes | Self::Leases | Self::LedgerJournal => Class::Money,
+            Self::LedgerSnapshots => Class::Derived,
         }
     }
 }

@@ -9,7 +9,7 @@ use proto::json::to_json;
 use proto::opportunity::Replay;
 use proto::record::{self, STREAMS, StreamRecord, VERSION};
 use proto::wire::campaigns_record::Change;
-use proto::wire::{self, Bid, CampaignsRecord, JournalEntry, LeaseRecord, Notice, OpportunityRecord, Outcome};
+use proto::wire::{self, Bid, CampaignsRecord, JournalEntry, LeaseRecord, LedgerSnapshot, Notice, OpportunityRecord, Outcome};
 use serde_json::Value;
 
 /// The columns of a line; alternatives (`oneof`) come and go, so only what is always there counts.
@@ -60,6 +60,7 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
         "outcomes" => drop(check::<Outcome>(&value)),
         "leases" => drop(check::<LeaseRecord>(&value)),
         "ledger-journal" => drop(check::<JournalEntry>(&value)),
+        "ledger-snapshots" => drop(check::<LedgerSnapshot>(&value)),
         other => panic!("nobody reads the stream {other} here"),
     }
 });

@@ -1,4 +1,5 @@
-//! How fast notices are folded on one core, and what an impression costs in memory while it is remembered.
+//! How fast notices are folded on one core, what an impression costs in memory while it is remembered, and how long a restart
+//! takes on a snapshot.
 //!
 //! `cargo bench -p ledger`. Each notice is a first billing notice, the dearest kind: it charges, is remembered and
 //! makes an outcome.
@@ -6,12 +7,13 @@
 use std::time::Instant;
 
 use decision::ids::ShardId;
-use ledger::Ledger;
+use event_log::{EventLog, LocalLog, LocalOptions, Stream};
+use ledger::{Ledger, LedgerHandle, LedgerSettings, serve};
 use proto::record::{decode, encode};
 use proto::wire::{CampaignBudget, JournalEntry, LeaseAsk, Notice, NoticeKind, Sealed, Source, journal_entry::Input};
 
 const CAMPAIGNS: u32 = 1_000;
-const NOTICES: u64 = 2_000_000;
+const NOTICES: u64 = 10_000_000;
 const BATCH: u64 = 4_096;
 
 fn main() {
@@ -49,6 +51,32 @@ fn main() {
     println!("fold, and encoding of journal and outcomes: {:.0} notices/s on one core", folded as f64 / whole);
     let bytes = resident_bytes().saturating_sub(before) as f64 / remembered as f64;
     println!("memory: {bytes:.0} bytes an impression remembered ({remembered} of them)");
+    restart(&ledger);
+}
+
+/// Writes a snapshot as the service does, and starts the service on it.
+fn restart(ledger: &Ledger) {
+    let dir = tempfile::tempdir().expect("a directory");
+    let open = || EventLog::from(LocalLog::open(LocalOptions::new(dir.path())).expect("a log"));
+    let log = open();
+    let (start, mut bytes) = (Instant::now(), 0);
+    for part in ledger.snapshot(0) {
+        let record = encode(&part);
+        bytes += record.len();
+        log.append(Stream::LedgerSnapshots, "0", record).wait().expect("a part is appended");
+    }
+    println!("snapshot: {} MB in {:.1} s, durable", bytes / 1_000_000, start.elapsed().as_secs_f64());
+    log.close();
+    let (log, handle) = (open(), LedgerHandle::default());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+    let start = Instant::now();
+    let clock = || ledger.now();
+    let served = runtime.block_on(serve(log.clone(), LedgerSettings::default(), clock, handle.clone(), async {}));
+    served.expect("the service starts and ends");
+    let remembered = handle.books(ledger.now()).impressions_remembered;
+    println!("restart: {:.1} s with {remembered} impressions remembered", start.elapsed().as_secs_f64());
+    assert_eq!(remembered, ledger.impressions_remembered());
+    log.close();
 }
 
 fn fold(ledger: &mut Ledger, entry: JournalEntry) {
@@ -56,7 +84,8 @@ fn fold(ledger: &mut Ledger, entry: JournalEntry) {
 }
 
 fn entry(sequence: u64, input: Input) -> JournalEntry {
-    let source = Some(Source { stream: "notices".to_owned(), partition: 0, offset: sequence });
+    // Not one that a restart would look for.
+    let source = Some(Source { stream: "nowhere".to_owned(), partition: 0, offset: sequence });
     let settle = sequence.is_multiple_of(BATCH);
     JournalEntry { sequence, epoch: 1, source, input: Some(input), settle, ..JournalEntry::default() }
 }

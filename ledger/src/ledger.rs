@@ -13,12 +13,14 @@ use account::{Account, AdvertiserAccount, Budget};
 use memory::Memory;
 
 pub use account::Sums;
+pub use snapshot::SnapshotError;
 
 mod account;
 mod audit;
 mod charge;
 mod lend;
 mod memory;
+mod snapshot;
 #[cfg(test)]
 mod tests;
 
@@ -264,6 +266,11 @@ impl Ledger {
     /// The offset behind the last input of a stream's partition that was folded.
     pub fn position(&self, stream: &str, partition: u32) -> u64 {
         self.positions.get(stream).and_then(|partitions| partitions.get(&partition)).copied().unwrap_or(0)
+    }
+
+    /// Impressions that are remembered, so that no notice is taken twice.
+    pub fn impressions_remembered(&self) -> usize {
+        self.memory.len()
     }
 
     /// Sums over all campaigns. Currencies are added up as if they were one: good for checking, not for showing.

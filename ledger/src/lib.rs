@@ -15,6 +15,6 @@ mod serve;
 mod tally;
 
 pub use books::{Books, CampaignBooks, LedgerHandle};
-pub use ledger::{Effects, JournalError, Ledger, LedgerPolicy, Sums};
-pub use serve::{Figures, ServeError, serve};
+pub use ledger::{Effects, JournalError, Ledger, LedgerPolicy, SnapshotError, Sums};
+pub use serve::{Figures, LedgerSettings, ServeError, serve};
 pub use tally::{Charge, Oddity, Tally};

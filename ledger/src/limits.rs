@@ -54,6 +54,26 @@ pub const MISTAKES_LISTED_MAX: usize = 50;
 /// Characters of a report's cell that are shown where it is wrong.
 pub const CELL_CHARS_SHOWN_MAX: usize = 64;
 
+/// The number of the fold of which a snapshot is a state: raised whenever the fold has other state or other rules, so that a
+/// snapshot of another program is left alone.
+pub const SNAPSHOT_FOLD: u32 = 1;
+
+/// Bytes of accounts or leases after which the next ones are in a part of a snapshot of their own. What one account takes
+/// grows with the nodes that ask for it: two dozen bytes each.
+pub const SNAPSHOT_PART_BYTES: usize = 256 * 1024;
+
+/// Impressions in one part of a snapshot, 25 bytes each.
+pub const SNAPSHOT_PART_IMPRESSIONS: usize = 20_000;
+
+/// The fewest journal entries between two snapshots: a second or two of folding after a restart.
+pub const SNAPSHOT_ENTRIES_MIN: u64 = 500_000;
+
+/// As many impressions are remembered as journal entries this many times less lie between two snapshots, where that is more:
+/// writing snapshots takes no more than a fixed share of the journal's bytes.
+pub const SNAPSHOT_SHARE: u64 = 4;
+
+// A part fits a record.
+const _: () = assert!(SNAPSHOT_PART_IMPRESSIONS * 25 + 1_024 <= event_log::limits::RECORD_BYTES_MAX);
 // The node has ended its lease long before the ledger gives up on what is outstanding.
 const _: () = assert!(LEASE_S < BILLING_WINDOW_S);
 // Forgetting by groups must not forget much later than by impression.

@@ -13,18 +13,35 @@ use tracing::{info, warn};
 
 use crate::books::LedgerHandle;
 use crate::ledger::{Effects, JournalError, LedgerPolicy};
-use crate::limits::{DRAIN_TIME_MAX, LAST_LOOK_MAX, TAKE_UP_PAUSE, TICK_S};
+use crate::limits::{DRAIN_TIME_MAX, LAST_LOOK_MAX, SNAPSHOT_ENTRIES_MIN, TAKE_UP_PAUSE, TICK_S};
 use inputs::Inputs;
+use snapshots::Snapshots;
 
 mod figures;
 mod inputs;
 mod publish;
 mod rebuild;
+mod snapshots;
 
 pub use figures::Figures;
 
 /// The one shard there is.
 const SHARD: ShardId = ShardId(0);
+
+/// How the ledger works.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LedgerSettings {
+    /// How it lends and remembers.
+    pub policy: LedgerPolicy,
+    /// How many journal entries lie between two snapshots of the books, at least.
+    pub snapshot_entries: u64,
+}
+
+impl Default for LedgerSettings {
+    fn default() -> Self {
+        Self { policy: LedgerPolicy::default(), snapshot_entries: SNAPSHOT_ENTRIES_MIN }
+    }
+}
 
 /// Why the ledger cannot go on. What is journalled stays valid: a restart continues from there.
 #[derive(Debug, thiserror::Error)]
@@ -94,13 +111,13 @@ impl ServeError {
 /// the books.
 pub async fn serve(
     log: EventLog,
-    policy: LedgerPolicy,
+    settings: LedgerSettings,
     clock: impl Fn() -> Micros,
     handle: LedgerHandle,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
     let mut shutdown = pin!(shutdown);
-    let begin = || Service::begin(&log, policy, &clock, &handle);
+    let begin = || Service::begin(&log, settings, &clock, &handle);
     let mut beginning = pin!(begin());
     // What is begun and dropped is found in the streams after the next start.
     let (mut service, mut inputs) = tokio::select! {
@@ -155,28 +172,31 @@ struct Service<'s, C> {
     /// Where the streams ended at some moment; when they are read to there, all is in that was there then.
     goal: Option<(Micros, [Offsets; 3])>,
     next_tick: Micros,
+    snapshots: Snapshots,
 }
 
 impl<'s, C: Fn() -> Micros> Service<'s, C> {
     /// Takes over, and folds the journal.
     async fn begin(
         log: &'s EventLog,
-        policy: LedgerPolicy,
+        settings: LedgerSettings,
         clock: &'s C,
         handle: &'s LedgerHandle,
     ) -> Result<(Self, Inputs), ServeError> {
         // First: the journal must not grow while it is read.
         let writer = log.writer("ledger").await?;
-        let ledger = rebuild::rebuild(log, &writer, SHARD).await?;
-        info!(sequence = ledger.sequence(), "books rebuilt");
+        let (ledger, snapshot) = rebuild::rebuild(log, &writer, SHARD).await?;
+        info!(sequence = ledger.sequence(), snapshot, "books rebuilt");
         let epoch = ledger.epoch() + 1;
         let inputs = Inputs::behind(log, &ledger).await?;
         *handle.lock() = Some(ledger);
         handle.set_taken_in(inputs.offsets());
-        let service = Self { log, writer, clock, handle, epoch, goal: None, next_tick: Micros(i64::MIN) };
+        let snapshots = Snapshots::behind(snapshot, settings.snapshot_entries);
+        let next_tick = Micros(i64::MIN);
+        let service = Self { log, writer, clock, handle, epoch, goal: None, next_tick, snapshots };
         // The first entry of every run: it makes the epoch and the policy of the run part of the fold.
         let now = (service.clock)();
-        service.journal(vec![(None, Input::Policy(policy.into()))], now).await?;
+        service.journal(vec![(None, Input::Policy(settings.policy.into()))], now).await?;
         Ok((service, inputs))
     }
 
@@ -243,6 +263,7 @@ impl<'s, C: Fn() -> Micros> Service<'s, C> {
             };
             self.take_in(records, inputs).await?;
         }
+        self.snapshots.end(deadline).await;
         Ok(())
     }
 
@@ -285,12 +306,22 @@ impl<'s, C: Fn() -> Micros> Service<'s, C> {
         }
         if !batch.is_empty() {
             self.journal(batch, now).await?;
+            self.keep().await?;
         }
         self.handle.set_taken_in(inputs.offsets());
         if let Some((at, _)) = self.goal.take_if(|_| caught_up) {
             self.handle.set_whole(at);
         }
         Ok(())
+    }
+
+    /// Begins a snapshot where it is time.
+    async fn keep(&mut self) -> Result<(), ServeError> {
+        let copy = self.handle.lock().as_ref().filter(|books| self.snapshots.is_due(books)).cloned();
+        match copy {
+            Some(books) => self.snapshots.begin(self.log, &self.writer, books).await,
+            None => Ok(()),
+        }
     }
 
     fn is_tick_due(&self, now: Micros) -> bool {

@@ -91,6 +91,16 @@ impl Tally {
         self.oddities[oddity as usize]
     }
 
+    /// How often each thing happened, in the order of the lists.
+    pub(crate) fn counts(&self) -> (&[u64], &[u64]) {
+        (&self.charges, &self.oddities)
+    }
+
+    /// What [`Tally::counts`] told; `None`: of other lists.
+    pub(crate) fn of(charges: &[u64], oddities: &[u64]) -> Option<Self> {
+        Some(Self { charges: charges.try_into().ok()?, oddities: oddities.try_into().ok()? })
+    }
+
     pub(crate) fn charge(&mut self, charge: Charge) {
         self.charges[charge as usize] += 1;
     }

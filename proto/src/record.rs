@@ -3,7 +3,9 @@
 use prost::Message;
 use thiserror::Error;
 
-use crate::wire::{Bid, CampaignsRecord, JournalEntry, LeaseRecord, Notice, OpportunityRecord, Outcome};
+use crate::wire::{
+    Bid, CampaignsRecord, JournalEntry, LeaseRecord, LedgerSnapshot, Notice, OpportunityRecord, Outcome,
+};
 
 /// The one version there is. A message that can no longer be read as an older one gets the next.
 pub const VERSION: u8 = 1;
@@ -53,6 +55,7 @@ streams! {
     Outcome: "outcomes" by Text;
     LeaseRecord: "leases" by Text;
     JournalEntry: "ledger-journal" by Text;
+    LedgerSnapshot: "ledger-snapshots" by Text;
 }
 
 /// Why bytes are no record.

@@ -23,7 +23,8 @@ const SAID_MAX: usize = 100;
 /// How a topic is made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Topic {
-    /// Its partitions. [`Stream::Campaigns`] and [`Stream::LedgerJournal`] have one: they are in order as a whole.
+    /// Its partitions. [`Stream::Campaigns`], [`Stream::LedgerJournal`] and [`Stream::LedgerSnapshots`] have one: they are in
+    /// order as a whole.
     pub partitions: u32,
     /// On how many brokers it is kept; `None`: as the cluster has it.
     pub replication: Option<u16>,
@@ -32,7 +33,10 @@ pub struct Topic {
 }
 
 /// Streams of which the order is that of all their records.
-const SINGLE: [Stream; 2] = [Stream::Campaigns, Stream::LedgerJournal];
+const SINGLE: [Stream; 3] = [Stream::Campaigns, Stream::LedgerJournal, Stream::LedgerSnapshots];
+
+/// Streams that are read from their beginning.
+const WHOLE: [Stream; 2] = [Stream::Campaigns, Stream::LedgerJournal];
 
 /// The topics there are.
 #[derive(Debug)]
@@ -89,12 +93,12 @@ impl Topics {
 
     /// Refuses what would lose money later, however well it works now.
     fn audit(&self, admin: &AdminClient<Said>) -> Result<(), OpenError> {
-        let money: Vec<Stream> = Stream::ALL.into_iter().filter(|stream| stream.class() == Class::Money).collect();
-        let resources: Vec<_> = money.iter().map(|stream| ResourceSpecifier::Topic(self.name(*stream))).collect();
+        let kept: Vec<Stream> = Stream::ALL.into_iter().filter(|stream| stream.class() != Class::Telemetry).collect();
+        let resources: Vec<_> = kept.iter().map(|stream| ResourceSpecifier::Topic(self.name(*stream))).collect();
         let options = AdminOptions::new().request_timeout(Some(ANSWER));
         let said = block_on(admin.describe_configs(&resources, &options)).map_err(|p| client::refused(&p))?;
         let mut all = Vec::new();
-        for (stream, config) in money.into_iter().zip(said) {
+        for (stream, config) in kept.into_iter().zip(said) {
             let name = self.name(stream);
             let config = config.map_err(|code| OpenError::Kafka(format!("topic {name}: {code}")))?;
             let value = |key: &str| Some(config.get(key).and_then(|entry| entry.value.clone()).unwrap_or_default());
@@ -118,7 +122,7 @@ fn wrong(stream: Stream, name: &str, partitions: u32, value: impl Fn(&str) -> Op
     };
     let is = |key: &str, right: &str| value(key).is_none_or(|value| value == right);
     let bytes = value("max.message.bytes").is_none_or(|bytes| bytes.parse().unwrap_or(0) >= MESSAGE_BYTES_MAX);
-    if stream.class() == Class::Money {
+    if stream.class() != Class::Telemetry {
         must(is("cleanup.policy", "delete"), "cleanup.policy must be delete: every record of it counts");
         must(bytes, &format!("max.message.bytes must be at least {MESSAGE_BYTES_MAX}"));
         let clean = is("unclean.leader.election.enable", "false");
@@ -126,6 +130,8 @@ fn wrong(stream: Stream, name: &str, partitions: u32, value: impl Fn(&str) -> Op
     }
     if SINGLE.contains(&stream) {
         must(partitions == 1, "must have one partition: its records are in order as a whole");
+    }
+    if WHOLE.contains(&stream) {
         for key in ["retention.ms", "retention.bytes"] {
             must(is(key, "-1"), &format!("{key} must be -1: it is read from its beginning"));
         }

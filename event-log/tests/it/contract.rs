@@ -29,6 +29,7 @@ pub(crate) fn check(open: impl Fn() -> EventLog) {
         long_streams_are_read_in_parts,
         telemetry_is_offered_without_an_answer,
         a_writer_ends_those_of_its_name,
+        of_what_is_derived_no_more_goes_than_is_released,
     ] {
         let log = open();
         rule(&log);
@@ -304,6 +305,20 @@ fn a_writer_ends_those_of_its_name(log: &EventLog) {
     block_on(other.append_all(Stream::Outcomes, batch(&["other"]))).unwrap();
     let read = read_to(&mut log.read_from(Stream::Outcomes, &at), &end(log, Stream::Outcomes));
     assert_eq!(key_values(&read), [("key", "old"), ("key", "new"), ("key", "other")]);
+}
+
+fn of_what_is_derived_no_more_goes_than_is_released(log: &EventLog) {
+    let stream = Stream::LedgerSnapshots;
+    let append = |value: &str| log.append(stream, "0", value).wait().unwrap();
+    let (old, kept) = (append("old"), append("kept"));
+    block_on(log.release(stream, kept)).unwrap();
+    append("new");
+    let first = start(log, stream).of(Partition(0));
+    assert!(first <= kept, "{first} of {kept}");
+    let read = read_to(&mut log.read_from(stream, &kept.into()), &end(log, stream));
+    assert_eq!(key_values(&read), [("0", "kept"), ("0", "new")]);
+    let gone = log.read_from(stream, &old.into()).next_blocking().is_err();
+    assert_eq!(gone, first > old);
 }
 
 fn what_was_acknowledged_is_there_when_opened_again(open: &impl Fn() -> EventLog) {

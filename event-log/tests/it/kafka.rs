@@ -32,7 +32,8 @@ fn admin() -> AdminClient<DefaultClientContext> {
 
 fn options(prefix: &str, notices: Notices) -> KafkaOptions {
     let topic = |stream| {
-        let partitions = if matches!(stream, Stream::Campaigns | Stream::LedgerJournal) { 1 } else { 3 };
+        let partitions =
+            if matches!(stream, Stream::Campaigns | Stream::LedgerJournal | Stream::LedgerSnapshots) { 1 } else { 3 };
         let settings = settings(&[("retention.ms", "-1"), ("retention.bytes", "-1"), ("cleanup.policy", "delete")]);
         (stream, Topic { partitions, replication: None, settings })
     };
@@ -266,7 +267,8 @@ fn topics_that_would_lose_money_are_refused_all_at_once() {
                  leases         3 max.message.bytes=500
                  leases         3 unclean.leader.election.enable=true
                  bids           3 cleanup.policy=compact
-                 ledger-journal 2 retention.ms=1000"
+                 ledger-journal 2 retention.ms=1000
+                 ledger-snapshots 2 retention.ms=1000"
         .lines()
     {
         let [stream, partitions, setting] = line.split_whitespace().collect::<Vec<_>>().try_into().unwrap();
@@ -283,7 +285,8 @@ topic P.outcomes: cleanup.policy must be delete: every record of it counts
 topic P.leases: max.message.bytes must be at least 1016384
 topic P.leases: unclean.leader.election.enable must be false: a server that leads without them loses records
 topic P.ledger-journal: must have one partition: its records are in order as a whole
-topic P.ledger-journal: retention.ms must be -1: it is read from its beginning";
+topic P.ledger-journal: retention.ms must be -1: it is read from its beginning
+topic P.ledger-snapshots: must have one partition: its records are in order as a whole";
     let problems = format!("Kafka: {}", problems.trim_start().replace("P.", &topics.prefix));
     let check = |options: &KafkaOptions, problems: &str| {
         assert_eq!(KafkaLog::open(options.clone()).unwrap_err().to_string(), problems);

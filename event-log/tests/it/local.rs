@@ -32,6 +32,23 @@ fn segments(dir: &Path, stream: Stream) -> Vec<PathBuf> {
 }
 
 #[test]
+fn what_is_released_goes_with_the_next_append() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = LocalOptions { segment_bytes: 1, ..LocalOptions::new(dir.path()) };
+    let log: EventLog = LocalLog::open(options).unwrap().into();
+    append(&log, Stream::LedgerSnapshots, 0..4);
+    append(&log, Stream::Outcomes, 0..4);
+    event_log::block_on(log.release(Stream::LedgerSnapshots, Offset(2))).unwrap();
+    append(&log, Stream::LedgerSnapshots, 4..5);
+    log.close();
+    assert_eq!(segments(dir.path(), Stream::LedgerSnapshots).len(), 3);
+    let log = open(dir.path());
+    assert_eq!(start(&log, Stream::LedgerSnapshots), Offset(2).into());
+    assert_eq!(start(&log, Stream::Outcomes), Offset(0).into());
+    log.close();
+}
+
+#[test]
 fn a_directory_belongs_to_one_process() {
     let dir = tempfile::tempdir().unwrap();
     let log = open(dir.path());

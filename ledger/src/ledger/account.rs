@@ -73,13 +73,18 @@ impl std::ops::AddAssign for Sums {
 /// What was spent on the latest UTC day on which anything was.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct DaySpend {
-    day: i64,
-    amount: i128,
+    pub(super) day: i64,
+    pub(super) amount: i128,
 }
 
 /// The UTC day a moment is in, counted from 1970-01-01.
 pub(super) fn day_of(at: Micros) -> i64 {
     at.0.div_euclid(86_400 * 1_000_000)
+}
+
+/// When a day begins, but for the one before which there is no time.
+pub(super) fn start_of(day: i64) -> Micros {
+    Micros(day.saturating_mul(86_400 * 1_000_000))
 }
 
 impl DaySpend {

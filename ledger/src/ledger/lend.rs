@@ -11,7 +11,8 @@ use crate::limits::LEASE_SEQUENCE_BITS;
 use crate::tally::Oddity;
 
 impl Lease {
-    fn outstanding(&self) -> Nanos {
+    /// Neither charged nor handed back.
+    pub(super) fn outstanding(&self) -> Nanos {
         self.granted.saturating_sub(self.charged).saturating_sub(self.returned)
     }
 

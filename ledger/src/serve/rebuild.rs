@@ -4,24 +4,32 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use decision::ids::ShardId;
-use event_log::{EventLog, Offset, Offsets, Partition, Record, Stream, Writer};
+use event_log::{EventLog, Offset, Offsets, Partition, ReadError, Record, Stream, Writer};
 use proto::record::{StreamRecord, decode};
 use proto::wire::{JournalEntry, LeaseRecord, Outcome};
 
-use super::{ServeError, publish};
+use super::{ServeError, publish, snapshots};
 use crate::ledger::{Effects, Ledger};
 use crate::limits::LAST_PUBLISHED_RECORDS;
 
-/// Folds the whole journal and publishes the effects that are not in their streams yet.
-pub(super) async fn rebuild(log: &EventLog, writer: &Writer, shard: ShardId) -> Result<Ledger, ServeError> {
+/// Folds the journal, from the last snapshot on where there is one, and publishes the effects that are not in their streams
+/// yet. With the books comes the journal entry of that snapshot; 0: none.
+pub(super) async fn rebuild(log: &EventLog, writer: &Writer, shard: ShardId) -> Result<(Ledger, u64), ServeError> {
     let of_shard = |of: u32, sequence: u64| Some(sequence).filter(|sequence| of == shard.0 && *sequence > 0);
     let outcomes = Published::find(log, Stream::Outcomes, |o: Outcome| of_shard(o.shard, o.sequence)).await?;
     let leases = Published::find(log, Stream::Leases, |l: LeaseRecord| of_shard(l.shard, l.sequence)).await?;
-    let mut ledger = Ledger::new(shard);
+    let (mut ledger, from) = snapshots::last(log, shard).await?.unwrap_or((Ledger::new(shard), Offset(0)));
+    let snapshot = ledger.sequence();
     let stream = Stream::LedgerJournal;
     let unread = |source| ServeError::Read { stream, source };
     let end = log.ends(stream).await.map_err(unread)?;
-    let mut journal = log.read_from(stream, &Offsets::default());
+    // The journal lost its end: it would be written anew with other entries.
+    if let end = end.of(Partition(0))
+        && from > end
+    {
+        return Err(unread(ReadError::Beyond { asked: from, end }));
+    }
+    let mut journal = log.read_from(stream, &from.into());
     while !journal.offsets().reached(&end) {
         let records = journal.next().await.map_err(unread)?;
         let mut missing = Effects::default();
@@ -40,7 +48,7 @@ pub(super) async fn rebuild(log: &EventLog, writer: &Writer, shard: ShardId) -> 
         }
     }
     ledger.audit();
-    Ok(ledger)
+    Ok((ledger, snapshot))
 }
 
 fn understood<M: StreamRecord>(stream: Stream, record: &Record) -> Result<M, ServeError> {

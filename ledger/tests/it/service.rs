@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use decision::time::Micros;
 use event_log::{EventLog, KeyValue, LocalLog, LocalOptions, Offset, Offsets, Stream, block_on};
-use ledger::{Charge, LedgerHandle, LedgerPolicy, ServeError, serve};
+use ledger::{Charge, LedgerHandle, LedgerSettings, ServeError, serve};
 use proto::record::{StreamRecord, decode, encode};
 use proto::wire::{
     Advertiser, Campaign, CampaignStop, CampaignsRecord, JournalEntry, LeaseAsk, LeaseGrant, LeaseRecord, LeaseReturn,
@@ -16,36 +16,38 @@ use proto::wire::{
 const SECOND: i64 = 1_000_000;
 const NOON: i64 = 20_000 * 86_400 * SECOND + 43_200 * SECOND;
 
-/// A directory with streams, and a clock.
-fn append_all(log: &EventLog, stream: Stream, records: Vec<KeyValue>) {
+pub(crate) fn append_all(log: &EventLog, stream: Stream, records: Vec<KeyValue>) {
     let writer = block_on(log.writer("test")).unwrap();
     block_on(writer.append_all(stream, records)).unwrap();
 }
 
-struct Machine {
+/// A directory with streams, and a clock.
+pub(crate) struct Machine {
     dir: tempfile::TempDir,
-    now: Arc<AtomicI64>,
+    pub(crate) now: Arc<AtomicI64>,
+    pub(crate) settings: LedgerSettings,
 }
 
 impl Machine {
-    fn new() -> Self {
-        Self { dir: tempfile::tempdir().unwrap(), now: Arc::new(AtomicI64::new(NOON)) }
+    pub(crate) fn new() -> Self {
+        let now = Arc::new(AtomicI64::new(NOON));
+        Self { dir: tempfile::tempdir().unwrap(), now, settings: LedgerSettings::default() }
     }
 
-    fn open(&self) -> EventLog {
+    pub(crate) fn open(&self) -> EventLog {
         LocalLog::open(LocalOptions::new(self.dir.path())).unwrap().into()
     }
 
     /// Starts the ledger, lets it take in what is there, and stops it.
-    fn run(&self) -> Result<LedgerHandle, ServeError> {
+    pub(crate) fn run(&self) -> Result<LedgerHandle, ServeError> {
         let (log, now, handle) = (self.open(), Arc::clone(&self.now), LedgerHandle::default());
         let clock = move || Micros(now.load(Ordering::Relaxed));
-        let served = runtime().block_on(serve(log.clone(), LedgerPolicy::default(), clock, handle.clone(), async {}));
+        let served = runtime().block_on(serve(log.clone(), self.settings, clock, handle.clone(), async {}));
         log.close();
         served.map(|()| handle)
     }
 
-    fn append(&self, stream: Stream, records: Vec<KeyValue>) {
+    pub(crate) fn append(&self, stream: Stream, records: Vec<KeyValue>) {
         if !records.is_empty() {
             let log = self.open();
             append_all(&log, stream, records);
@@ -53,16 +55,16 @@ impl Machine {
         }
     }
 
-    fn records(&self, stream: Stream) -> Vec<KeyValue> {
+    pub(crate) fn records(&self, stream: Stream) -> Vec<KeyValue> {
         let records = event_log::read_directory(self.dir.path(), stream, Offset(0)).unwrap();
         records.map(|record| record.map(|record| (record.key, record.value)).unwrap()).collect()
     }
 
-    fn decoded<M: StreamRecord>(&self, stream: Stream) -> Vec<M> {
+    pub(crate) fn decoded<M: StreamRecord>(&self, stream: Stream) -> Vec<M> {
         self.records(stream).iter().map(|(_, value)| decode(value).unwrap()).collect()
     }
 
-    fn grants(&self) -> Vec<LeaseGrant> {
+    pub(crate) fn grants(&self) -> Vec<LeaseGrant> {
         self.decoded(Stream::Leases).into_iter().filter_map(grant).collect()
     }
 
@@ -70,7 +72,7 @@ impl Machine {
         self.decoded(Stream::Leases).into_iter().filter_map(settled).collect()
     }
 
-    fn outcomes(&self) -> Vec<(OutcomeKind, u8, i64)> {
+    pub(crate) fn outcomes(&self) -> Vec<(OutcomeKind, u8, i64)> {
         let outcomes = self.decoded::<Outcome>(Stream::Outcomes).into_iter();
         outcomes.map(|outcome| (outcome.kind(), outcome.impression[0], outcome.charged)).collect()
     }
@@ -88,11 +90,11 @@ fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap()
 }
 
-fn record<M: StreamRecord>(message: &M) -> KeyValue {
+pub(crate) fn record<M: StreamRecord>(message: &M) -> KeyValue {
     (Vec::new(), encode(message))
 }
 
-fn campaign(id: u32) -> KeyValue {
+pub(crate) fn campaign(id: u32) -> KeyValue {
     let advertiser = Advertiser { id: 9, currency: "EUR".to_owned(), ..Advertiser::default() };
     let campaign = Campaign {
         id,
@@ -110,7 +112,7 @@ fn lease_record(event: Event) -> KeyValue {
     record(&LeaseRecord { event: Some(event), ..LeaseRecord::default() })
 }
 
-fn ask(ask: u64, amount: i64) -> KeyValue {
+pub(crate) fn ask(ask: u64, amount: i64) -> KeyValue {
     ask_of(1, ask, amount)
 }
 
@@ -119,7 +121,7 @@ fn ask_of(campaign: u32, ask: u64, amount: i64) -> KeyValue {
 }
 
 /// A billable win: an outcome for the win, one for the charge.
-fn win(impression: u8, lease: u64, price: i64) -> KeyValue {
+pub(crate) fn win(impression: u8, lease: u64, price: i64) -> KeyValue {
     let sealed = Sealed {
         exchange: "demo".to_owned(),
         campaign: 1,
@@ -141,7 +143,7 @@ fn win(impression: u8, lease: u64, price: i64) -> KeyValue {
     })
 }
 
-fn once_each(price: impl Fn(u8) -> i64, impressions: std::ops::Range<u8>) -> Vec<(OutcomeKind, u8, i64)> {
+pub(crate) fn once_each(price: impl Fn(u8) -> i64, impressions: std::ops::Range<u8>) -> Vec<(OutcomeKind, u8, i64)> {
     impressions.flat_map(|i| [(OutcomeKind::Win, i, 0), (OutcomeKind::Charge, i, price(i))]).collect()
 }
 
@@ -355,7 +357,7 @@ fn while_it_runs_it_answers_asks_and_charges() {
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let clock = move || Micros(now.load(Ordering::Relaxed));
     let shutdown = async move { drop(stopped.await) };
-    let service = serve(log.clone(), LedgerPolicy::default(), clock, handle.clone(), shutdown);
+    let service = serve(log.clone(), LedgerSettings::default(), clock, handle.clone(), shutdown);
     let client = async {
         let (campaign_key, campaign_value) = campaign(1);
         log.append(Stream::Campaigns, campaign_key, campaign_value).await.unwrap();

@@ -320,6 +320,7 @@ impl World {
     /// Folded anew, the journal leads to the same books and the same published bytes, also from within.
     fn check_rebuild(&self, seed: u64) {
         let mut again = Ledger::new(ShardId(0));
+        let mut restored: Option<Ledger> = None;
         for (at, (entry, effects)) in self.journal.iter().zip(&self.effects).enumerate() {
             if at == self.remembered.0 {
                 assert_eq!(again, self.remembered.1);
@@ -328,6 +329,17 @@ impl World {
                 effects.outcomes.iter().map(encode).chain(effects.leases.iter().map(encode)).collect()
             };
             assert_eq!(bytes(&again.apply(entry).unwrap()), bytes(effects));
+            if let Some(restored) = &mut restored {
+                assert_eq!(bytes(&restored.apply(entry).unwrap()), bytes(effects));
+            } else if at >= self.remembered.0 && again.is_settled() {
+                let (books, offset) = Ledger::restore(again.snapshot(at as u64)).unwrap();
+                assert_eq!((&books, offset), (&again, at as u64));
+                restored = Some(books);
+            }
+        }
+        if let Some(restored) = restored {
+            let parts = |books: &Ledger| -> Vec<Vec<u8>> { books.snapshot(0).map(|part| encode(&part)).collect() };
+            assert_eq!(parts(&restored), parts(&again), "books of one journal have one snapshot");
         }
         assert_eq!(again, self.ledger);
         if seed.is_multiple_of(20) {

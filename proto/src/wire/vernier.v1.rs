@@ -1257,3 +1257,151 @@ impl OutcomeKind {
         }
     }
 }
+/// Stream `ledger-snapshots`. Key: shard. A part of a snapshot. A snapshot is all parts of one `sequence` and `epoch`, in
+/// order from 0 to one with `parts`; without that it is none.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct LedgerSnapshot {
+    #[prost(uint32, tag = "1")]
+    pub shard: u32,
+    /// The last journal entry that is in.
+    #[prost(uint64, tag = "2")]
+    pub sequence: u64,
+    /// Who wrote it.
+    #[prost(uint64, tag = "3")]
+    pub epoch: u64,
+    /// Counts up by one.
+    #[prost(uint32, tag = "4")]
+    pub part: u32,
+    /// In the first part only.
+    #[prost(message, optional, tag = "5")]
+    pub head: ::core::option::Option<SnapshotHead>,
+    /// By ascending number.
+    #[prost(message, repeated, tag = "6")]
+    pub campaigns: ::prost::alloc::vec::Vec<CampaignAccount>,
+    /// By ascending number.
+    #[prost(message, repeated, tag = "7")]
+    pub advertisers: ::prost::alloc::vec::Vec<AdvertiserAccount>,
+    /// By ascending number.
+    #[prost(message, repeated, tag = "8")]
+    pub leases: ::prost::alloc::vec::Vec<OpenLease>,
+    /// By ascending minute; those of one minute by ascending id.
+    #[prost(message, repeated, tag = "9")]
+    pub impressions: ::prost::alloc::vec::Vec<RememberedImpressions>,
+    /// In the last part only: how many there are.
+    #[prost(uint32, tag = "10")]
+    pub parts: u32,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct SnapshotHead {
+    /// Which fold it is a state of: another one starts from the journal.
+    #[prost(uint32, tag = "1")]
+    pub fold: u32,
+    /// The offset in the journal behind its last entry.
+    #[prost(uint64, tag = "2")]
+    pub journal_offset: u64,
+    /// The time of that entry.
+    #[prost(int64, tag = "3")]
+    pub now: i64,
+    #[prost(message, optional, tag = "4")]
+    pub policy: ::core::option::Option<LedgerPolicy>,
+    /// The next offset of each stream's partitions.
+    #[prost(message, repeated, tag = "5")]
+    pub positions: ::prost::alloc::vec::Vec<Source>,
+    /// Impressions whose tokens ended before that are forgotten.
+    #[prost(int64, tag = "6")]
+    pub remembered_from: i64,
+    /// How often each thing became of notices, in the order of the program's list.
+    #[prost(uint64, repeated, tag = "7")]
+    pub charges: ::prost::alloc::vec::Vec<u64>,
+    /// How often inputs were odd, in the order of the program's list.
+    #[prost(uint64, repeated, tag = "8")]
+    pub oddities: ::prost::alloc::vec::Vec<u64>,
+}
+/// Sums of money: signed numbers of nanos in 16 bytes, little-endian. What is not here follows from it.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MoneySums {
+    #[prost(bytes = "vec", tag = "1")]
+    pub granted: ::prost::alloc::vec::Vec<u8>,
+    #[prost(bytes = "vec", tag = "2")]
+    pub charged: ::prost::alloc::vec::Vec<u8>,
+    #[prost(bytes = "vec", tag = "3")]
+    pub returned: ::prost::alloc::vec::Vec<u8>,
+    #[prost(bytes = "vec", tag = "4")]
+    pub late: ::prost::alloc::vec::Vec<u8>,
+}
+/// What was spent on one day.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DaySpent {
+    /// When the day began.
+    #[prost(int64, tag = "1")]
+    pub day: i64,
+    /// A signed number of nanos in 16 bytes, little-endian.
+    #[prost(bytes = "vec", tag = "2")]
+    pub amount: ::prost::alloc::vec::Vec<u8>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct CampaignAccount {
+    #[prost(uint32, tag = "1")]
+    pub campaign: u32,
+    #[prost(uint32, tag = "2")]
+    pub advertiser: u32,
+    /// Absent: it was never published.
+    #[prost(message, optional, tag = "3")]
+    pub budget: ::core::option::Option<CampaignBudget>,
+    #[prost(bool, tag = "4")]
+    pub stopped: bool,
+    #[prost(message, optional, tag = "5")]
+    pub sums: ::core::option::Option<MoneySums>,
+    #[prost(message, optional, tag = "6")]
+    pub today: ::core::option::Option<DaySpent>,
+    /// By ascending node.
+    #[prost(message, repeated, tag = "7")]
+    pub asks: ::prost::alloc::vec::Vec<AnsweredAsk>,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AnsweredAsk {
+    #[prost(uint64, tag = "1")]
+    pub node: u64,
+    #[prost(uint64, tag = "2")]
+    pub ask: u64,
+    #[prost(int64, tag = "3")]
+    pub at: i64,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AdvertiserAccount {
+    #[prost(uint32, tag = "1")]
+    pub advertiser: u32,
+    #[prost(int64, optional, tag = "2")]
+    pub daily: ::core::option::Option<i64>,
+    #[prost(message, optional, tag = "3")]
+    pub today: ::core::option::Option<DaySpent>,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct OpenLease {
+    #[prost(uint64, tag = "1")]
+    pub lease: u64,
+    #[prost(uint64, tag = "2")]
+    pub node: u64,
+    #[prost(uint32, tag = "3")]
+    pub campaign: u32,
+    #[prost(int64, tag = "4")]
+    pub granted: i64,
+    #[prost(int64, tag = "5")]
+    pub charged: i64,
+    #[prost(int64, tag = "6")]
+    pub returned: i64,
+    #[prost(bool, tag = "7")]
+    pub handed_back: bool,
+    #[prost(int64, tag = "8")]
+    pub closes_at: i64,
+}
+/// What was heard of impressions whose tokens end in the same minute.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RememberedImpressions {
+    /// When that minute began.
+    #[prost(int64, tag = "1")]
+    pub minute: i64,
+    /// 25 bytes each: the id; a byte of marks; the price that was charged in nanos, 8 bytes, little-endian.
+    #[prost(bytes = "vec", tag = "2")]
+    pub packed: ::prost::alloc::vec::Vec<u8>,
+}

@@ -11,7 +11,7 @@ mod tables;
 fn generated_files_are_fresh() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let schema = root.join("schema");
-    let files = ["campaigns", "bids", "notices", "money"].map(|name| format!("vernier/v1/{name}.proto"));
+    let files = ["campaigns", "bids", "notices", "money", "snapshots"].map(|name| format!("vernier/v1/{name}.proto"));
     let documented = protox::compile(&files, [&schema]).expect("the schemas compile");
     let mut compiler = Compiler::new([&schema]).expect("the schemas are there");
     let bare = compiler.include_imports(true).open_files(&files).expect("the schemas compile");

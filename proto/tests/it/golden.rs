@@ -127,6 +127,7 @@ pub(crate) fn message(stream: &str) -> MessageDescriptor {
         "outcomes" => "Outcome",
         "leases" => "LeaseRecord",
         "ledger-journal" => "JournalEntry",
+        "ledger-snapshots" => "LedgerSnapshot",
         _ => panic!("stream {stream} has no message here: add it"),
     };
     let descriptors = include_bytes!("../../src/wire/vernier.v1.bin");

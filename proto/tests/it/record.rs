@@ -3,7 +3,9 @@
 use proptest::prelude::*;
 use proto::json::{JsonError, to_json};
 use proto::record::{RecordError, STREAMS, StreamRecord, decode, encode, encode_into};
-use proto::wire::{Bid, CampaignsRecord, JournalEntry, LeaseRecord, Notice, OpportunityRecord, Outcome};
+use proto::wire::{
+    Bid, CampaignsRecord, JournalEntry, LeaseRecord, LedgerSnapshot, Notice, OpportunityRecord, Outcome,
+};
 
 use crate::golden;
 
@@ -20,6 +22,7 @@ fn decoded(stream: &str, value: &[u8]) -> Result<(), RecordError> {
         Outcome::STREAM => check::<Outcome>(value),
         LeaseRecord::STREAM => check::<LeaseRecord>(value),
         JournalEntry::STREAM => check::<JournalEntry>(value),
+        LedgerSnapshot::STREAM => check::<LedgerSnapshot>(value),
         _ => panic!("stream {stream} has no message here: add it"),
     }
 }

@@ -10,12 +10,13 @@ use proto::wire::lease_record::Event;
 use proto::wire::segment_price::Price;
 use proto::wire::targeting::Expression;
 use proto::wire::{
-    Advertiser, Arm, Audience, Bid, Campaign, CampaignBudget, CampaignStop, CampaignsRecord, CapCount, CapSubject,
-    Context, Creative, CurrencyRate, DecisionMade, Experiment, FrequencyCap, JournalEntry, LeaseAsk, LeaseGrant,
-    LeaseRecord, LeaseRefusal, LeaseReturn, LeaseSettled, LedgerPolicy, Membership, Notice, NoticeKind, Opportunity,
-    OpportunityRecord, Outcome, OutcomeKind, PriceSteps, RegionFact, ReserveAnswer, Restriction, Sealed,
-    SeenImpression, Segment, SegmentFact, SegmentPrice, Size, Source, Targeting, TargetingList, Tick, UnknownWhy,
-    Variant, WhenAudienceUnknown,
+    Advertiser, AdvertiserAccount, AnsweredAsk, Arm, Audience, Bid, Campaign, CampaignAccount, CampaignBudget,
+    CampaignStop, CampaignsRecord, CapCount, CapSubject, Context, Creative, CurrencyRate, DaySpent, DecisionMade,
+    Experiment, FrequencyCap, JournalEntry, LeaseAsk, LeaseGrant, LeaseRecord, LeaseRefusal, LeaseReturn, LeaseSettled,
+    LedgerPolicy, LedgerSnapshot, Membership, MoneySums, Notice, NoticeKind, OpenLease, Opportunity, OpportunityRecord,
+    Outcome, OutcomeKind, PriceSteps, RegionFact, RememberedImpressions, ReserveAnswer, Restriction, Sealed,
+    SeenImpression, Segment, SegmentFact, SegmentPrice, Size, SnapshotHead, Source, Targeting, TargetingList, Tick,
+    UnknownWhy, Variant, WhenAudienceUnknown,
 };
 
 use super::Golden;
@@ -43,6 +44,7 @@ pub(super) fn of(stream: &str) -> Vec<Golden> {
         "outcomes" => outcomes(),
         "leases" => leases(),
         "ledger-journal" => journal(),
+        "ledger-snapshots" => snapshots(),
         _ => panic!("stream {stream} has no golden records: add them here"),
     }
 }
@@ -479,8 +481,8 @@ fn leases() -> Vec<Golden> {
     .into()
 }
 
-fn journal() -> Vec<Golden> {
-    let budget = CampaignBudget {
+fn budget() -> CampaignBudget {
+    CampaignBudget {
         campaign: 7,
         advertiser: 3,
         currency: "EUR".into(),
@@ -491,11 +493,14 @@ fn journal() -> Vec<Golden> {
         advertiser_daily: Some(500_000_000_000),
         name: "boots".into(),
         ..Default::default()
-    };
+    }
+}
+
+fn journal() -> Vec<Golden> {
     let policy = LedgerPolicy { lease_s: 30, billing_window_s: 3_600, memory_margin_s: 600, ..Default::default() };
     let inputs = [
         Input::Policy(policy),
-        Input::Budget(budget),
+        Input::Budget(budget()),
         Input::Ask(ask()),
         Input::Notice(notice(NoticeKind::Billing)),
         Input::Notice(lost()),
@@ -517,4 +522,64 @@ fn journal() -> Vec<Golden> {
         ..Default::default()
     };
     inputs.into_iter().zip(71..).map(entry).map(|entry| golden("2", &entry)).collect()
+}
+
+// === ledger-snapshots ===
+
+fn snapshots() -> Vec<Golden> {
+    let sum = |nanos: i128| nanos.to_le_bytes().to_vec();
+    let spent = || Some(DaySpent { day: AT - 43_200_250_000, amount: sum(7_000_000), ..Default::default() });
+    let head = SnapshotHead {
+        fold: 1,
+        journal_offset: 82,
+        now: AT,
+        policy: Some(LedgerPolicy { lease_s: 30, billing_window_s: 3_600, memory_margin_s: 600, ..Default::default() }),
+        positions: vec![Source { stream: "notices".into(), partition: 3, offset: 1_000_001, ..Default::default() }],
+        remembered_from: AT - 600_250_000,
+        charges: vec![3, 0, 1],
+        oddities: vec![0, 2],
+        ..Default::default()
+    };
+    let sums = MoneySums {
+        granted: sum(12_000_000),
+        charged: sum(5_000_000),
+        returned: sum(0),
+        late: sum(2_000_000),
+        ..Default::default()
+    };
+    let campaign = CampaignAccount {
+        campaign: 7,
+        advertiser: 3,
+        budget: Some(budget()),
+        stopped: true,
+        sums: Some(sums),
+        today: spent(),
+        asks: vec![AnsweredAsk { node: NODE, ask: 9, at: AT, ..Default::default() }],
+        ..Default::default()
+    };
+    let advertiser =
+        AdvertiserAccount { advertiser: 3, daily: Some(500_000_000_000), today: spent(), ..Default::default() };
+    let lease = OpenLease {
+        lease: LEASE,
+        node: NODE,
+        campaign: 7,
+        granted: 12_000_000,
+        charged: 5_000_000,
+        returned: 1_000_000,
+        handed_back: true,
+        closes_at: AT + 3_600_000_000,
+        ..Default::default()
+    };
+    let packed = [&IMPRESSION[..], &[33], &5_000_000_i64.to_le_bytes()].concat();
+    let impressions = RememberedImpressions { minute: AT + 3_599_750_000, packed, ..Default::default() };
+    let part = LedgerSnapshot { shard: 2, sequence: 81, epoch: 5, ..Default::default() };
+    let first = LedgerSnapshot {
+        head: Some(head),
+        campaigns: vec![campaign],
+        advertisers: vec![advertiser],
+        leases: vec![lease],
+        ..part.clone()
+    };
+    let last = LedgerSnapshot { part: 1, impressions: vec![impressions], parts: 2, ..part };
+    [first, last].iter().map(|part| golden("2", part)).collect()
 }

@@ -1,0 +1,136 @@
+//! Single accounts and leases, to the wire and back.
+
+use decision::ids::{AdvertiserId, CampaignId, Currency, LeaseId, NodeId};
+use decision::money::Nanos;
+use decision::time::Micros;
+use proto::wire::{
+    AdvertiserAccount as WireAdvertiser, AnsweredAsk, CampaignAccount, CampaignBudget, DaySpent, MoneySums, OpenLease,
+};
+
+use super::SnapshotError;
+use crate::ledger::Lease;
+use crate::ledger::account::{Account, AdvertiserAccount, Budget, DaySpend, Sums, day_of, start_of};
+
+const DAMAGED: SnapshotError = SnapshotError::Damaged("an account is damaged");
+
+fn sum(nanos: i128) -> Vec<u8> {
+    nanos.to_le_bytes().to_vec()
+}
+
+fn read_sum(bytes: &[u8]) -> Result<i128, SnapshotError> {
+    bytes.try_into().map(i128::from_le_bytes).map_err(|_| DAMAGED)
+}
+
+fn sums(sums: &Sums) -> MoneySums {
+    let Sums { granted, charged, returned, outstanding: _, late, spent: _ } = *sums;
+    MoneySums { granted: sum(granted), charged: sum(charged), returned: sum(returned), late: sum(late) }
+}
+
+fn read_sums(wire: &MoneySums) -> Result<Sums, SnapshotError> {
+    let [granted, charged, returned, late] = [&wire.granted, &wire.charged, &wire.returned, &wire.late];
+    let (granted, charged) = (read_sum(granted)?, read_sum(charged)?);
+    let (returned, late) = (read_sum(returned)?, read_sum(late)?);
+    let outstanding = granted.checked_sub(charged).and_then(|left| left.checked_sub(returned)).ok_or(DAMAGED)?;
+    let spent = charged.checked_add(late).ok_or(DAMAGED)?;
+    Ok(Sums { granted, charged, returned, outstanding, late, spent })
+}
+
+fn spent(spend: DaySpend) -> DaySpent {
+    DaySpent { day: start_of(spend.day).0, amount: sum(spend.amount) }
+}
+
+fn read_spent(wire: Option<DaySpent>) -> Result<DaySpend, SnapshotError> {
+    let wire = wire.ok_or(DAMAGED)?;
+    Ok(DaySpend { day: day_of(Micros(wire.day)), amount: read_sum(&wire.amount)? })
+}
+
+fn budget(campaign: CampaignId, budget: &Budget) -> CampaignBudget {
+    let Budget { name, advertiser, currency, daily, total, from, until } = budget;
+    CampaignBudget {
+        campaign: campaign.0,
+        advertiser: advertiser.0,
+        currency: currency.as_str().to_owned(),
+        daily: daily.get(),
+        total: total.get(),
+        from: from.0,
+        until: until.0,
+        // It stands with the advertiser.
+        advertiser_daily: None,
+        name: name.clone(),
+    }
+}
+
+fn read_budget(wire: CampaignBudget) -> Result<Budget, SnapshotError> {
+    Ok(Budget {
+        currency: Currency::new(&wire.currency).ok_or(DAMAGED)?,
+        advertiser: AdvertiserId(wire.advertiser),
+        daily: Nanos::new(wire.daily),
+        total: Nanos::new(wire.total),
+        from: Micros(wire.from),
+        until: Micros(wire.until),
+        name: wire.name,
+    })
+}
+
+pub(super) fn campaign(id: CampaignId, account: &Account) -> CampaignAccount {
+    let asks = account.asks.iter().map(|(node, (ask, at))| AnsweredAsk { node: node.0, ask: *ask, at: at.0 });
+    CampaignAccount {
+        campaign: id.0,
+        advertiser: account.advertiser.0,
+        budget: account.budget.as_ref().map(|known| budget(id, known)),
+        stopped: account.stopped,
+        sums: Some(sums(&account.sums)),
+        today: Some(spent(account.today)),
+        asks: asks.collect(),
+    }
+}
+
+pub(super) fn read_campaign(wire: CampaignAccount) -> Result<(CampaignId, Account), SnapshotError> {
+    let account = Account {
+        advertiser: AdvertiserId(wire.advertiser),
+        budget: wire.budget.map(read_budget).transpose()?,
+        stopped: wire.stopped,
+        sums: read_sums(&wire.sums.ok_or(DAMAGED)?)?,
+        today: read_spent(wire.today)?,
+        asks: wire.asks.iter().map(|ask| (NodeId(ask.node), (ask.ask, Micros(ask.at)))).collect(),
+    };
+    Ok((CampaignId(wire.campaign), account))
+}
+
+pub(super) fn advertiser(id: AdvertiserId, account: &AdvertiserAccount) -> WireAdvertiser {
+    let daily = account.daily.map(Nanos::get);
+    WireAdvertiser { advertiser: id.0, daily, today: Some(spent(account.today)) }
+}
+
+/// What is outstanding follows from the leases.
+pub(super) fn read_advertiser(wire: WireAdvertiser) -> Result<(AdvertiserId, AdvertiserAccount), SnapshotError> {
+    let (daily, today) = (wire.daily.map(Nanos::new), read_spent(wire.today)?);
+    Ok((AdvertiserId(wire.advertiser), AdvertiserAccount { daily, today, outstanding: 0 }))
+}
+
+pub(super) fn lease(id: LeaseId, lease: &Lease) -> OpenLease {
+    let Lease { node, campaign, granted, charged, returned, handed_back, closes_at } = *lease;
+    OpenLease {
+        lease: id.0,
+        node: node.0,
+        campaign: campaign.0,
+        granted: granted.get(),
+        charged: charged.get(),
+        returned: returned.get(),
+        handed_back,
+        closes_at: closes_at.0,
+    }
+}
+
+pub(super) fn read_lease(wire: &OpenLease) -> (LeaseId, Lease) {
+    let lease = Lease {
+        node: NodeId(wire.node),
+        campaign: CampaignId(wire.campaign),
+        granted: Nanos::new(wire.granted),
+        charged: Nanos::new(wire.charged),
+        returned: Nanos::new(wire.returned),
+        handed_back: wire.handed_back,
+        closes_at: Micros(wire.closes_at),
+    };
+    (LeaseId(wire.lease), lease)
+}

@@ -1,0 +1,144 @@
+//! Snapshots of the books: written now and then beside the service, found at start.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use decision::ids::ShardId;
+use event_log::{EventLog, Offset, Partition, Stream, Writer, block_on};
+use proto::record::{decode, encode};
+use proto::wire::LedgerSnapshot;
+use tokio::sync::oneshot;
+use tokio::time::{Instant, timeout_at};
+use tracing::{info, warn};
+
+use super::{ServeError, publish};
+use crate::ledger::Ledger;
+use crate::limits::SNAPSHOT_SHARE;
+
+const STREAM: Stream = Stream::LedgerSnapshots;
+
+/// When to write the next one, and the one that is being written.
+#[derive(Debug)]
+pub(super) struct Snapshots {
+    /// The journal entry of the last one that was begun.
+    last: u64,
+    /// How many journal entries lie between two at least.
+    entries_min: u64,
+    /// Answered when the one that is being written is, or is not.
+    writing: Option<oneshot::Receiver<()>>,
+    stop: Arc<AtomicBool>,
+}
+
+impl Snapshots {
+    /// Behind books of which those up to `last` are in a snapshot.
+    pub(super) fn behind(last: u64, entries_min: u64) -> Self {
+        Self { last, entries_min, writing: None, stop: Arc::default() }
+    }
+
+    /// Whether it is time.
+    pub(super) fn is_due(&mut self, ledger: &Ledger) -> bool {
+        let share = ledger.impressions_remembered() as u64 / SNAPSHOT_SHARE;
+        self.writing.take_if(|writing| !matches!(writing.try_recv(), Err(oneshot::error::TryRecvError::Empty)));
+        self.writing.is_none() && ledger.is_settled() && ledger.sequence() - self.last >= self.entries_min.max(share)
+    }
+
+    /// Begins to write one of `ledger`, a copy of the books, on a thread of its own: what is made of it is hundreds of
+    /// megabytes where millions of impressions are remembered.
+    pub(super) async fn begin(&mut self, log: &EventLog, writer: &Writer, ledger: Ledger) -> Result<(), ServeError> {
+        self.last = ledger.sequence();
+        let end = |stream| async move {
+            let ends = log.ends(stream).await.map_err(|source| ServeError::Read { stream, source })?;
+            Ok::<_, ServeError>(ends.of(Partition(0)))
+        };
+        // Nobody else writes the journal, and what is in the books is durable in it.
+        let (journal, before) = (end(Stream::LedgerJournal).await?, end(STREAM).await?);
+        let (log, writer, stop) = (log.clone(), writer.clone(), Arc::clone(&self.stop));
+        let (written, writing) = oneshot::channel();
+        self.writing = Some(writing);
+        std::thread::spawn(move || {
+            let sequence = ledger.sequence();
+            match write(&writer, &ledger, journal, &stop) {
+                Ok(true) => {
+                    info!(sequence, "snapshot written");
+                    if let Err(problem) = block_on(log.release(STREAM, before)) {
+                        warn!(%problem, "older snapshots of the ledger stay");
+                    }
+                }
+                Ok(false) => info!(sequence, "snapshot given up"),
+                // The journal says the same; whatever is wrong is told where it matters.
+                Err(problem) => warn!(%problem, sequence, "no snapshot is written"),
+            }
+            // Nobody waits where the service ended.
+            let _ = written.send(());
+        });
+        Ok(())
+    }
+
+    /// Waits until what is being written is, or gives it up at `deadline`.
+    pub(super) async fn end(&mut self, deadline: Instant) {
+        if let Some(writing) = self.writing.take() {
+            // What is left is given up when this is dropped.
+            let _ = timeout_at(deadline, writing).await;
+        }
+    }
+}
+
+impl Drop for Snapshots {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+    }
+}
+
+/// `false`: it was given up.
+fn write(writer: &Writer, ledger: &Ledger, journal: Offset, stop: &AtomicBool) -> Result<bool, ServeError> {
+    for part in ledger.snapshot(journal.0) {
+        if stop.load(Ordering::Relaxed) {
+            return Ok(false);
+        }
+        let record = (part.shard.to_string().into_bytes(), encode(&part));
+        block_on(publish::append(writer, STREAM, std::iter::once(record)))?;
+    }
+    Ok(true)
+}
+
+/// The books of the last whole snapshot and where the journal goes on behind them; `None`: there is none that serves.
+pub(super) async fn last(log: &EventLog, shard: ShardId) -> Result<Option<(Ledger, Offset)>, ServeError> {
+    let unread = |source| ServeError::Read { stream: STREAM, source };
+    let (starts, ends) = (log.starts(STREAM).await.map_err(unread)?, log.ends(STREAM).await.map_err(unread)?);
+    let mut tail = log.read_from(STREAM, &starts);
+    let (mut whole, mut parts) = (Vec::new(), Vec::new());
+    while !tail.offsets().reached(&ends) {
+        for record in tail.next().await.map_err(unread)? {
+            let part: LedgerSnapshot = match decode(&record.value) {
+                Ok(part) => part,
+                Err(problem) => {
+                    warn!(%problem, offset = record.offset.0, "a part of a snapshot is not understood");
+                    continue;
+                }
+            };
+            if part.shard != shard.0 {
+                continue;
+            }
+            // What is begun anew was given up before.
+            if part.head.is_some() {
+                parts.clear();
+            }
+            let is_last = part.parts > 0;
+            parts.push(part);
+            if is_last {
+                whole = std::mem::take(&mut parts);
+            }
+        }
+    }
+    drop(parts);
+    if whole.is_empty() {
+        return Ok(None);
+    }
+    match Ledger::restore(whole) {
+        Ok((ledger, journal)) => Ok(Some((ledger, Offset(journal)))),
+        Err(problem) => {
+            warn!(%problem, "the ledger's snapshot is left alone: the whole journal is folded instead");
+            Ok(None)
+        }
+    }
+}
