@@ -138,7 +138,7 @@ pub struct Metrics {
     lookups: Cases<6>,
     notices: [[Counter; NoticeOutcome::ALL.len()]; NoticeKind::ALL.len()],
     segments: [Family<SegmentLabels, Counter>; 5],
-    cap_events: Cases<4>,
+    cap_events: Cases<5>,
     latency: Box<[Mutex<Histogram<u64>>]>,
 }
 
@@ -164,6 +164,8 @@ pub enum CapOutcome {
     Confirmed,
     /// A bid that was lost.
     Released,
+    /// A bid that a held-out person would have got.
+    Ghost,
 }
 
 impl Metrics {
@@ -183,7 +185,7 @@ impl Metrics {
             Cases::register(r, "restricted", "signal", "Requests by the signal that restricts them", restrictions);
         let [a, b, c, d] = UnknownWhy::ALL.map(UnknownWhy::label);
         let lookups = Cases::register(r, "lookups", "result", "Profile look-ups", ["member", "stranger", a, b, c, d]);
-        let caps = ["pending", "won", "confirmed", "released"];
+        let caps = ["pending", "won", "confirmed", "released", "ghost"];
         let cap_events = Cases::register(r, "cap_events", "event", "What was reported to frequency caps", caps);
         let family = Family::<NoticeLabels, Counter>::default();
         r.register("notices", "Notices by kind and by what became of them", family.clone());

@@ -167,13 +167,20 @@ fn act(bidder: &Bidder, kind: NoticeKind, claims: &Claims<'_>, billing_window_s:
 }
 
 fn count(bidder: &Bidder, claims: &Claims<'_>, outcome: CapOutcome, change: CapChange, now: Micros) {
-    let (campaign, creative) = claims.keep;
-    if claims.keep == (0, 0) || claims.ids.as_slice().is_empty() {
+    if claims.keep == Keep::default() || claims.ids.as_slice().is_empty() {
         return;
     }
     bidder.metrics.cap_event(outcome);
-    let keep = Keep { campaign, creative };
-    let event =
-        CapEvent { impression: claims.impression, campaign: claims.campaign, creative: claims.creative, keep, change };
+    let event = CapEvent {
+        impression: claims.impression,
+        campaign: claims.campaign,
+        creative: claims.creative,
+        advertiser: claims.advertiser,
+        segment: claims.segment,
+        // A ghost bid is not sent, so there are no notices of it.
+        ghost: false,
+        keep: claims.keep,
+        change,
+    };
     bidder.profiles.count(claims.ids.as_slice(), &event, now);
 }

@@ -9,7 +9,9 @@
 //! 2012), under a key of its own, of `version, key id, nonce, tag, kind` and, for a click, of where it leads. So a click
 //! URL cannot be turned into a billing one. Where a click leads stands in the open behind a dot: whoever clicks sees it.
 //!
-//! Tokens of version 1, sealed for each kind with the kind as associated data and the landing URL inside, still open.
+//! Tokens of version 1, sealed for each kind with the kind as associated data and the landing URL inside, still open. Version 3
+//! is version 2 with one thing more, that caps on advertisers or segments count the impression; it is written only where they
+//! do, since nodes that are older than these caps open versions 1 and 2.
 
 use decision::ids::{
     AdvertiserId, CampaignId, CreativeId, Currency, ExchangeName, IdHash, ImpressionId, LeaseId, NodeId, PersonKey,
@@ -17,6 +19,7 @@ use decision::ids::{
 };
 use decision::money::{Nanos, Rate};
 use decision::outcome::Arm;
+use decision::profile::Keep;
 use decision::time::Micros;
 
 use crate::limits::{TOKEN_IDS_MAX, TOKEN_IMP_ID_BYTES_MAX};
@@ -97,8 +100,8 @@ pub struct Claims<'a> {
     pub person: Option<PersonKey>,
     /// The keys of the profile records whose caps count the impression.
     pub ids: Ids,
-    /// How many impressions the campaign's caps and each creative's caps need to be remembered.
-    pub keep: (u8, u8),
+    /// How many impressions the caps that count it need to be remembered.
+    pub keep: Keep,
     /// The request was a test (`test=1`): nothing of it is billed.
     pub test: bool,
     /// The node that bid.
@@ -159,6 +162,8 @@ pub struct Opened {
     impression: ImpressionId,
     /// Of a click.
     landing_url: String,
+    /// How many impressions caps on the advertiser and on the segment need to be remembered.
+    wide_keep: [u8; 2],
 }
 
 impl Opened {
@@ -168,6 +173,7 @@ impl Opened {
     /// Never: [`Keys::open`] has read the same bytes.
     pub fn claims(&self) -> Claims<'_> {
         let (claims, _) = claims::read(self.impression, &self.plain).expect("they were read when the token was opened");
-        Claims { landing_url: &self.landing_url, ..claims }
+        let [advertiser, segment] = self.wide_keep;
+        Claims { landing_url: &self.landing_url, keep: Keep { advertiser, segment, ..claims.keep }, ..claims }
     }
 }

@@ -44,6 +44,11 @@ impl Campaign {
     pub fn is_capped(&self) -> bool {
         !self.caps.is_empty()
     }
+
+    /// Whether there is a cap that counts by `subject`.
+    pub fn caps_by(&self, subject: CapSubject) -> bool {
+        self.caps.iter().any(|cap| cap.scope == subject)
+    }
 }
 
 /// Who pays, as far as a bid has to know.
@@ -143,6 +148,11 @@ pub enum CapSubject {
     Campaign,
     /// Impressions of each creative by itself.
     EachCreative,
+    /// Impressions of all campaigns of the advertiser, with such a cap or without.
+    Advertiser,
+    /// Impressions that were bought for the micro-segment that sets the price, by whichever campaign: each segment by
+    /// itself. At the default price there is no such segment, so the cap does not hold.
+    EachSegment,
 }
 
 /// One advertisement in one size.

@@ -5,14 +5,14 @@
 
 use alloc::vec::{Drain, Vec};
 
-use crate::ids::{CampaignId, CreativeId, Currency};
+use crate::ids::{CampaignId, Currency};
 use crate::index::lists::Lists;
 use crate::index::matching::Matches;
 use crate::index::{CampaignIndex, Terms};
 use crate::limits::ELIGIBLE_LISTED_MAX;
 use crate::money::{Nanos, Rate};
 use crate::opportunity::{Context, Opportunity};
-use crate::outcome::{CapCount, Decision, Ghost, Grounds, NoBidReason, Slot, Trace};
+use crate::outcome::{CapCount, Decision, Ghost, Grounds, NoBidReason, Offer, Slot, Trace};
 use crate::profile::Audience;
 use crate::time::Micros;
 
@@ -56,7 +56,7 @@ pub struct Scratch {
     /// The campaigns that compete for it.
     ranking: Vec<Rank>,
     decisions: Vec<Decision>,
-    bids: Vec<(CampaignId, CreativeId)>,
+    bids: Vec<Offer>,
     ghosts: Vec<Ghost>,
     eligible: Lists<CampaignId>,
     caps: Lists<CapCount>,
@@ -177,7 +177,7 @@ impl Scratch {
     /// Ends an opportunity.
     fn close(&mut self, index: &CampaignIndex, decision: Decision) {
         if let Decision::Bid(bid) = &decision {
-            self.bids.push((bid.offer.campaign, bid.offer.creative));
+            self.bids.push(bid.offer);
         }
         self.decisions.push(decision);
         let listed = self.ranking.iter().take(ELIGIBLE_LISTED_MAX);

@@ -7,22 +7,25 @@
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
-use crate::campaign::{Campaign, Creative, Flight, SegmentPrice, Variant, WhenAudienceUnknown};
+use crate::campaign::{Campaign, CapSubject, Creative, Flight, SegmentPrice, Variant, WhenAudienceUnknown};
 use crate::decide::person::Filter;
 use crate::decide::price::Limits;
 use crate::ids::{CampaignId, CreativeId, Currency, SegmentId, VariantId};
 use crate::money::Rates;
-use crate::outcome::Slot;
+use crate::outcome::{Offer, Slot};
+use crate::profile::Keep;
 use crate::targeting::{Fact, Size};
 
 pub(crate) mod bits;
 pub(crate) mod blocklist;
 pub(crate) mod conjunction;
+mod keeps;
 pub(crate) mod lists;
 pub(crate) mod matching;
 
 use blocklist::Blocklist;
 use conjunction::Conjunction;
+use keeps::Keeps;
 use lists::Span;
 use matching::Matcher;
 
@@ -47,6 +50,7 @@ pub struct CampaignIndex {
     pub(crate) matcher: Matcher,
     pub(crate) domains: Blocklist,
     pub(crate) categories: Blocklist,
+    keeps: Keeps,
 }
 
 /// What every request asks of a campaign that it matches, close together: with many campaigns the time goes into fetching
@@ -68,6 +72,10 @@ pub(crate) struct Terms {
     /// In [`CampaignIndex::creatives`].
     pub(crate) creatives: Span,
     pub(crate) is_capped: bool,
+    /// Whether a cap on the advertiser's campaigns holds for it.
+    pub(crate) caps_advertiser: bool,
+    /// Whether a cap on what each micro-segment buys holds for it.
+    pub(crate) caps_segments: bool,
     pub(crate) excludes_a_segment: bool,
     pub(crate) when_audience_unknown: WhenAudienceUnknown,
 }
@@ -125,6 +133,8 @@ impl CampaignIndex {
             segment_prices: Span::append(&mut segment_prices, campaign.strategy.segments.iter().copied()),
             creatives: Span::append(&mut creatives, campaign.creatives.iter().map(&mut creative)),
             is_capped: campaign.is_capped(),
+            caps_advertiser: campaign.caps_by(CapSubject::Advertiser),
+            caps_segments: campaign.caps_by(CapSubject::EachSegment),
             excludes_a_segment: campaign.targeting.excludes_a_segment(),
             when_audience_unknown: campaign.when_audience_unknown,
         });
@@ -140,6 +150,7 @@ impl CampaignIndex {
             domains: domains.build(),
             categories: categories.build(),
             currencies,
+            keeps: Keeps::of(&campaigns),
             campaigns,
         }
     }
@@ -167,6 +178,12 @@ impl CampaignIndex {
     /// The slot of a campaign, if it is in the index.
     pub fn slot_of(&self, campaign: CampaignId) -> Option<Slot> {
         self.campaigns.binary_search_by_key(&campaign, |c| c.id).ok().map(|at| Slot(at as u32))
+    }
+
+    /// How many impressions like that of `offer` have to be remembered, for whichever campaign has a cap that counts it. For a
+    /// ghost bid only the caps of its own campaign matter: [`Keep::of`].
+    pub fn keep(&self, offer: &Offer) -> Keep {
+        self.keeps.keep(offer.slot, offer.segment)
     }
 
     /// Every variant of every creative in the order of campaigns, with its `variant_slot`: 0, 1, 2, …

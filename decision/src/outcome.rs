@@ -30,7 +30,8 @@ pub struct Bid {
     pub reservation: Reservation,
 }
 
-/// The bid that a held-out person would have got: logged, not sent. It holds no money and uses up no cap.
+/// The bid that a held-out person would have got: logged, not sent. It holds no money, and of the caps it uses up only those
+/// that hold for later ghost bids of the campaign, as if it had been shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ghost {
     /// The opportunity, by its place in the request.
@@ -53,7 +54,7 @@ pub struct Grounds {
 /// How far a frequency cap was used up when an offer was made, the offer not counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CapCount {
-    /// What is counted.
+    /// What is counted; for a ghost bid, with the ghost bids before it.
     pub subject: CapScope,
     /// The rolling window in seconds.
     pub window_s: u32,
@@ -193,10 +194,14 @@ reasons! {
     BlockedDomain = "blocked_domain", 10;
     /// The publisher blocks one of the advertiser's categories.
     BlockedCategory = "blocked_category", 11;
+    /// A frequency cap on all campaigns of the advertiser is reached.
+    AdvertiserCap = "advertiser_cap", 22;
     /// The campaign's frequency cap is reached.
     CampaignCap = "campaign_cap", 15;
     /// The strategy has no price for this person.
     NoPrice = "no_price", 17;
+    /// The frequency cap on what the micro-segment that set the price buys is reached.
+    SegmentCap = "segment_cap", 23;
     /// The price is below the floor, or nothing.
     BelowFloor = "below_floor", 18;
     /// No creative has a size that fits.

@@ -1,6 +1,7 @@
 //! What we know of one person.
 
-use crate::ids::{CampaignId, CreativeId, PersonKey, SegmentId};
+use crate::campaign::{CapSubject, FrequencyCap};
+use crate::ids::{AdvertiserId, CampaignId, CreativeId, PersonKey, SegmentId};
 use crate::time::Seconds;
 
 /// What is known of the person a bid request is for.
@@ -100,4 +101,53 @@ pub enum CapScope {
     Campaign(CampaignId),
     /// All impressions of a creative.
     Creative(CreativeId),
+    /// All impressions of the campaigns of an advertiser.
+    Advertiser(AdvertiserId),
+    /// All impressions that a price for this micro-segment bought, whichever campaign it stands in.
+    Segment(SegmentId),
+    /// Not impressions but ghost bids of a campaign: what a person who is held out of it would have seen. They count for
+    /// that campaign alone, and only while the person is held out.
+    Ghosts(CampaignId, GhostScope),
+}
+
+/// Which ghost bids of a campaign are counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum GhostScope {
+    /// All of them.
+    Campaign,
+    /// Those with a creative.
+    Creative(CreativeId),
+    /// Those priced for a micro-segment.
+    Segment(SegmentId),
+}
+
+/// How many impressions have to be remembered, by what counts them: as many as the largest cap allows. 0: there is no such
+/// cap, so nothing needs to be remembered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Keep {
+    /// Of the campaign.
+    pub campaign: u8,
+    /// Of each creative.
+    pub creative: u8,
+    /// Of the advertiser.
+    pub advertiser: u8,
+    /// Of each micro-segment.
+    pub segment: u8,
+}
+
+impl Keep {
+    /// What the caps of one campaign need.
+    pub fn of(caps: &[FrequencyCap]) -> Self {
+        let mut keep = Self::default();
+        for cap in caps {
+            let most = match cap.scope {
+                CapSubject::Campaign => &mut keep.campaign,
+                CapSubject::EachCreative => &mut keep.creative,
+                CapSubject::Advertiser => &mut keep.advertiser,
+                CapSubject::EachSegment => &mut keep.segment,
+            };
+            *most = cap.count.max(*most);
+        }
+        keep
+    }
 }

@@ -20,6 +20,7 @@ use decision::ids::{
 };
 use decision::money::{Nanos, Rate, Rates};
 use decision::outcome::Arm;
+use decision::profile::Keep;
 use decision::time::Micros;
 use event_log::{EventLog, LocalLog, LocalOptions, Offsets, Stream, Tail};
 use proto::record;
@@ -93,7 +94,7 @@ fn claims(exchange: ExchangeName) -> Claims<'static> {
         variant: VariantId(1),
         person: None,
         ids: Ids::default(),
-        keep: (0, 0),
+        keep: Keep::default(),
         test: false,
         node: NodeId(7),
         lease: LeaseId(1),

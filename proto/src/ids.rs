@@ -1,10 +1,10 @@
 //! Ids and enumerations between the wire and the nouns.
 
 use decision::campaign::{CapSubject, WhenAudienceUnknown};
-use decision::ids::{CampaignId, CreativeId, ImpressionId, PersonKey};
+use decision::ids::{AdvertiserId, CampaignId, CreativeId, ImpressionId, PersonKey, SegmentId};
 use decision::outcome::Arm;
 use decision::privacy::Restriction;
-use decision::profile::{CapScope, UnknownWhy};
+use decision::profile::{CapScope, GhostScope, UnknownWhy};
 use decision::targeting::DeviceType;
 
 use crate::wire;
@@ -96,6 +96,8 @@ impl From<CapSubject> for wire::CapSubject {
         match subject {
             CapSubject::Campaign => Self::Campaign,
             CapSubject::EachCreative => Self::EachCreative,
+            CapSubject::Advertiser => Self::Advertiser,
+            CapSubject::EachSegment => Self::EachSegment,
         }
     }
 }
@@ -103,18 +105,39 @@ impl From<CapSubject> for wire::CapSubject {
 /// What a cap counts by, as its subject and number on the wire.
 pub fn scope_parts(scope: CapScope) -> (wire::CapSubject, u32) {
     match scope {
-        CapScope::Campaign(id) => (wire::CapSubject::Campaign, id.0),
-        CapScope::Creative(id) => (wire::CapSubject::EachCreative, id.0),
+        CapScope::Campaign(id) | CapScope::Ghosts(id, GhostScope::Campaign) => (wire::CapSubject::Campaign, id.0),
+        CapScope::Creative(id) | CapScope::Ghosts(_, GhostScope::Creative(id)) => {
+            (wire::CapSubject::EachCreative, id.0)
+        }
+        CapScope::Advertiser(id) => (wire::CapSubject::Advertiser, id.0),
+        CapScope::Segment(id) | CapScope::Ghosts(_, GhostScope::Segment(id)) => (wire::CapSubject::EachSegment, id.0),
     }
 }
 
-/// What a cap counts by, or `None` where the subject has no meaning.
-pub fn scope(subject: i32, id: u32) -> Option<CapScope> {
-    match wire::CapSubject::try_from(subject).ok()? {
-        wire::CapSubject::Unspecified => None,
-        wire::CapSubject::Campaign => Some(CapScope::Campaign(CampaignId(id))),
-        wire::CapSubject::EachCreative => Some(CapScope::Creative(CreativeId(id))),
+/// The number on the wire of the campaign whose ghost bids are counted; 0 where it is impressions.
+pub fn ghost_of(scope: CapScope) -> u32 {
+    if let CapScope::Ghosts(campaign, _) = scope { campaign.0 } else { 0 }
+}
+
+/// What a cap counts by, or `None` where subject and `ghost_of` have no meaning together.
+pub fn scope(subject: i32, id: u32, ghost_of: u32) -> Option<CapScope> {
+    let subject = wire::CapSubject::try_from(subject).ok()?;
+    if ghost_of == 0 {
+        return match subject {
+            wire::CapSubject::Unspecified => None,
+            wire::CapSubject::Campaign => Some(CapScope::Campaign(CampaignId(id))),
+            wire::CapSubject::EachCreative => Some(CapScope::Creative(CreativeId(id))),
+            wire::CapSubject::Advertiser => Some(CapScope::Advertiser(AdvertiserId(id))),
+            wire::CapSubject::EachSegment => Some(CapScope::Segment(SegmentId(id))),
+        };
     }
+    let ghosts = match subject {
+        wire::CapSubject::Campaign => GhostScope::Campaign,
+        wire::CapSubject::EachCreative => GhostScope::Creative(CreativeId(id)),
+        wire::CapSubject::EachSegment => GhostScope::Segment(SegmentId(id)),
+        wire::CapSubject::Unspecified | wire::CapSubject::Advertiser => return None,
+    };
+    Some(CapScope::Ghosts(CampaignId(ghost_of), ghosts))
 }
 
 /// The number of a device type on the wire; 0 where it is not said.

@@ -8,7 +8,7 @@ use decision::opportunity::{Context, Opportunity};
 use decision::outcome::{Decision, NoBidReason, Offer};
 use decision::profile::{Audience, Impression, Membership};
 
-use crate::ids::{device_number, person_bytes, scope_parts};
+use crate::ids::{device_number, ghost_of, person_bytes, scope_parts};
 use crate::wire;
 
 mod replay;
@@ -131,7 +131,7 @@ impl From<&Membership> for wire::Membership {
 impl From<&Impression> for wire::SeenImpression {
     fn from(impression: &Impression) -> Self {
         let (subject, id) = scope_parts(impression.scope);
-        Self { subject: subject.into(), id, at: impression.at.0 }
+        Self { subject: subject.into(), id, at: impression.at.0, ghost_of: ghost_of(impression.scope) }
     }
 }
 

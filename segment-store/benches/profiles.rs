@@ -3,7 +3,7 @@
 use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll, Waker};
 
-use decision::ids::{CampaignId, CreativeId, IdHash, ImpressionId, SegmentId};
+use decision::ids::{AdvertiserId, CampaignId, CreativeId, IdHash, ImpressionId, SegmentId};
 use decision::privacy::{Permit, Signals};
 use decision::profile::Membership;
 use decision::time::{Micros, Seconds};
@@ -58,7 +58,10 @@ fn event(impression: u64, change: CapChange) -> CapEvent {
         impression: ImpressionId(u128::from(impression).to_le_bytes()),
         campaign: CampaignId(1 + (impression % 4) as u32),
         creative: CreativeId(10),
-        keep: Keep { campaign: 3, creative: 0 },
+        advertiser: AdvertiserId(1),
+        segment: None,
+        ghost: false,
+        keep: Keep { campaign: 3, creative: 0, ..Keep::default() },
         change,
     }
 }

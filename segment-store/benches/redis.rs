@@ -6,7 +6,7 @@ mod server;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use decision::ids::{CampaignId, CreativeId, IdHash, ImpressionId, SegmentId};
+use decision::ids::{AdvertiserId, CampaignId, CreativeId, IdHash, ImpressionId, SegmentId};
 use decision::privacy::{Permit, Signals};
 use decision::profile::Membership;
 use decision::time::{Micros, Seconds};
@@ -86,7 +86,10 @@ async fn fill(profiles: &Profiles, memberships: usize, times: u8) {
                     impression: ImpressionId(random.random()),
                     campaign: CampaignId(300),
                     creative: CreativeId(300),
-                    keep: Keep { campaign: times, creative: times },
+                    advertiser: AdvertiserId(300),
+                    segment: None,
+                    ghost: false,
+                    keep: Keep { campaign: times, creative: times, ..Keep::default() },
                     change: CapChange::Confirmed { at, until: at },
                 };
                 profiles.count(&[*id], &event, micros(now));

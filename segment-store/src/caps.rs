@@ -7,8 +7,8 @@
 
 use std::cmp::{Ordering, Reverse};
 
-use decision::ids::{CampaignId, CreativeId, ImpressionId};
-use decision::profile::{CapScope, Impression};
+use decision::ids::{AdvertiserId, CampaignId, CreativeId, ImpressionId, SegmentId};
+use decision::profile::{CapScope, GhostScope, Impression, Keep};
 use decision::time::Seconds;
 
 use crate::limits::{CAP_SCOPES_MAX, CAP_TIMES_MAX, CAP_TIMES_S_MAX, OPEN_IMPRESSIONS_MAX};
@@ -22,20 +22,16 @@ pub struct CapEvent {
     pub campaign: CampaignId,
     /// The creative that was offered.
     pub creative: CreativeId,
-    /// How much the campaign's caps have to remember.
+    /// Whose campaign it is.
+    pub advertiser: AdvertiserId,
+    /// The micro-segment whose price was bid.
+    pub segment: Option<SegmentId>,
+    /// A ghost bid, which counts only where its campaign's ghost bids do.
+    pub ghost: bool,
+    /// How much has to be remembered of it, for whichever campaign.
     pub keep: Keep,
     /// What became of it.
     pub change: CapChange,
-}
-
-/// The largest number of impressions that any cap of a campaign allows, by what the cap counts. 0: there is no such
-/// cap, so nothing is stored for it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Keep {
-    /// Of the caps on the whole campaign.
-    pub campaign: u8,
-    /// Of the caps on each creative.
-    pub creative: u8,
 }
 
 /// What became of an impression. Of several, the last in this list holds, in whatever order they come.
@@ -82,6 +78,11 @@ pub(crate) struct Open {
     pub(crate) key: u64,
     pub(crate) campaign: CampaignId,
     pub(crate) creative: CreativeId,
+    /// 0 unless a cap on it needs to know.
+    pub(crate) advertiser: AdvertiserId,
+    /// 0 unless a cap on it needs to know.
+    pub(crate) segment: SegmentId,
+    pub(crate) ghost: bool,
     pub(crate) keep: Keep,
     pub(crate) state: State,
     pub(crate) until: Seconds,
@@ -125,9 +126,23 @@ impl Open {
             CapChange::Confirmed { at, until } => (State::Confirmed(at), until),
         };
         let at_most = |keep: u8| keep.min(CAP_TIMES_MAX as u8);
-        let keep = Keep { campaign: at_most(event.keep.campaign), creative: at_most(event.keep.creative) };
-        let key = u128::from_le_bytes(event.impression.0) as u64;
-        Self { key, campaign: event.campaign, creative: event.creative, keep, state, until }
+        let keep = Keep {
+            campaign: at_most(event.keep.campaign),
+            creative: at_most(event.keep.creative),
+            advertiser: at_most(event.keep.advertiser),
+            segment: event.segment.map_or(0, |_| at_most(event.keep.segment)),
+        };
+        Self {
+            key: u128::from_le_bytes(event.impression.0) as u64,
+            campaign: event.campaign,
+            creative: event.creative,
+            advertiser: if keep.advertiser > 0 { event.advertiser } else { AdvertiserId::default() },
+            segment: event.segment.filter(|_| keep.segment > 0).unwrap_or_default(),
+            ghost: event.ghost,
+            keep,
+            state,
+            until,
+        }
     }
 
     fn merge(&mut self, other: &Self) {
@@ -135,6 +150,11 @@ impl Open {
         self.until = self.until.max(other.until);
         self.keep.campaign = self.keep.campaign.max(other.keep.campaign);
         self.keep.creative = self.keep.creative.max(other.keep.creative);
+        self.keep.advertiser = self.keep.advertiser.max(other.keep.advertiser);
+        self.keep.segment = self.keep.segment.max(other.keep.segment);
+        // An older node may have told of it before, without these.
+        self.advertiser = self.advertiser.max(other.advertiser);
+        self.segment = self.segment.max(other.segment);
     }
 
     /// When the impression counts as shown. One that may be shown at any moment counts as shown now.
@@ -148,10 +168,25 @@ impl Open {
 
     /// The scopes that count it and how many times each needs.
     fn scopes(&self) -> impl Iterator<Item = (CapScope, u8)> {
-        let Keep { campaign, creative } = self.keep;
-        [(CapScope::Campaign(self.campaign), campaign), (CapScope::Creative(self.creative), creative)]
-            .into_iter()
-            .filter(|(_, keep)| *keep > 0)
+        let Keep { campaign, creative, advertiser, segment } = self.keep;
+        let ghosts = |scope| CapScope::Ghosts(self.campaign, scope);
+        let scopes = if self.ghost {
+            [
+                // A cap on the advertiser counts the ghost bids of its own campaign too.
+                (ghosts(GhostScope::Campaign), campaign.max(advertiser)),
+                (ghosts(GhostScope::Creative(self.creative)), creative),
+                (ghosts(GhostScope::Segment(self.segment)), segment),
+                (CapScope::Advertiser(self.advertiser), 0),
+            ]
+        } else {
+            [
+                (CapScope::Campaign(self.campaign), campaign),
+                (CapScope::Creative(self.creative), creative),
+                (CapScope::Segment(self.segment), segment),
+                (CapScope::Advertiser(self.advertiser), advertiser),
+            ]
+        };
+        scopes.into_iter().filter(|(_, keep)| *keep > 0)
     }
 
     /// Sorts first what is least missed: what counts nothing, then what can be settled, then what counts soonest no

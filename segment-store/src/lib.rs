@@ -19,7 +19,8 @@ pub mod limits;
 
 pub use self::redis::{RedisOptions, RedisProfiles, is_redis_url};
 pub use buffer::ProfileBuffer;
-pub use caps::{CapChange, CapEvent, Keep};
+pub use caps::{CapChange, CapEvent};
+pub use decision::profile::Keep;
 pub use id_hash::{IdHasher, stranger};
 pub use local::LocalProfiles;
 pub use profiles::{Join, Profiles, Refusal, Stats, StoreError, Swept};

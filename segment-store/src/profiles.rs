@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use decision::ids::{IdHash, PersonKey, SegmentId};
 use decision::privacy::Permit;
-use decision::profile::{Membership, UnknownWhy};
+use decision::profile::{Keep, Membership, UnknownWhy};
 use decision::time::Micros;
 use tokio::time::Instant;
 
 use crate::buffer::ProfileBuffer;
-use crate::caps::{CapEvent, Keep};
+use crate::caps::CapEvent;
 use crate::limits::IDS_MAX;
 use crate::local::LocalProfiles;
 use crate::record::memberships::Head;

@@ -5,15 +5,15 @@ use std::fmt::Write;
 use std::ops::Range;
 
 use bytes::Bytes;
-use decision::campaign::{Campaign, CapSubject};
 use decision::decide::{self, Evidence};
 use decision::ids::{ImpressionId, LeaseId, PersonKey};
 use decision::money::Nanos;
 use decision::outcome::{Bid, Ghost, Grounds, NoBidReason, Offer, Slot};
-use decision::profile::Audience;
+use decision::profile::{Audience, Keep};
+use decision::time::Seconds;
 use proto::bid::{Names, Offered};
 use rand::Rng;
-use segment_store::{CapChange, CapEvent, Keep, ProfileBuffer};
+use segment_store::{CapChange, CapEvent, ProfileBuffer};
 
 use super::ids::PersonIds;
 use super::sample::Sample;
@@ -99,11 +99,11 @@ impl<'a> Offers<'a> {
     pub(super) fn add(&mut self, imp: usize, bid: Bid, evidence: &Evidence<'_>) {
         let Bid { offer, grounds, .. } = bid;
         let Granted { impression, lease } = self.granted.pop_front().expect("a bid's reservation was granted");
-        let campaign = self.snapshot.index.campaign(offer.slot);
-        let keep = keep(campaign);
+        let keep = self.snapshot.index.keep(&offer);
         let (id, urls) = self.texts(imp, &offer, impression, lease, keep);
         if !self.view.test {
-            self.tell_caps(&offer, impression, keep);
+            let change = CapChange::Pending { until: self.auction_end() };
+            self.tell_caps(CapOutcome::Pending, &offer, impression, keep, change);
             self.core.bidder.metrics.segment(SegmentCount::Bids, offer.segment);
         }
         self.record(imp, &offer, &grounds, evidence, impression, lease);
@@ -121,13 +121,18 @@ impl<'a> Offers<'a> {
         }
     }
 
-    /// A held-out person would have got this bid.
+    /// A held-out person would have got this bid. Nobody can tell whether it would have been won: for the caps it was shown.
     pub(super) fn ghost(&mut self, ghost: &Ghost, evidence: &Evidence<'_>) {
         let Ghost { imp, offer, grounds } = ghost;
+        let impression = self.impression();
         if !self.view.test {
+            let keep = Keep::of(&self.snapshot.index.campaign(offer.slot).caps);
+            // It is told once, and remembered for so long that a write that is made again counts it once.
+            let change = CapChange::Confirmed { at: self.request.now.seconds(), until: self.auction_end() };
+            self.tell_caps(CapOutcome::Ghost, offer, impression, keep, change);
             self.core.bidder.metrics.segment(SegmentCount::Ghosts, offer.segment);
         }
-        self.record(*imp, offer, grounds, evidence, self.impression(), LeaseId(0));
+        self.record(*imp, offer, grounds, evidence, impression, LeaseId(0));
         if let Some(sample) = &mut self.sample {
             sample.ghost(*imp, offer);
         }
@@ -221,7 +226,7 @@ impl<'a> Offers<'a> {
             variant: offer.variant,
             person: person(self.request),
             ids: Ids::new(self.ids.as_slice()),
-            keep: (keep.campaign, keep.creative),
+            keep,
             test: self.view.test,
             node: self.core.bidder.node,
             lease,
@@ -260,24 +265,35 @@ impl<'a> Offers<'a> {
         start..texts.len()
     }
 
-    fn tell_caps(&mut self, offer: &Offer, impression: ImpressionId, keep: Keep) {
-        if (keep.campaign, keep.creative) == (0, 0) || self.ids.as_slice().is_empty() {
+    /// When the auction must be over.
+    fn auction_end(&self) -> Seconds {
+        self.request.now.plus_seconds(i64::from(self.dialect.auction_window_s)).seconds()
+    }
+
+    fn tell_caps(
+        &mut self,
+        outcome: CapOutcome,
+        offer: &Offer,
+        impression: ImpressionId,
+        keep: Keep,
+        change: CapChange,
+    ) {
+        if keep == Keep::default() || self.ids.as_slice().is_empty() {
             return;
         }
-        let until = self.request.now.plus_seconds(i64::from(self.dialect.auction_window_s)).seconds();
-        let change = CapChange::Pending { until };
-        let event = CapEvent { impression, campaign: offer.campaign, creative: offer.creative, keep, change };
-        self.core.bidder.metrics.cap_event(CapOutcome::Pending);
+        let event = CapEvent {
+            impression,
+            campaign: offer.campaign,
+            creative: offer.creative,
+            advertiser: offer.advertiser,
+            segment: offer.segment,
+            ghost: outcome == CapOutcome::Ghost,
+            keep,
+            change,
+        };
+        self.core.bidder.metrics.cap_event(outcome);
         self.core.bidder.profiles.count_after(self.read.take(), self.ids.as_slice(), &event, self.request.now);
     }
-}
-
-/// How many impressions a campaign's caps need to be remembered, by what they count.
-fn keep(campaign: &Campaign) -> Keep {
-    let most = |scope: CapSubject| {
-        campaign.caps.iter().filter(|cap| cap.scope == scope).map(|cap| cap.count).max().unwrap_or(0)
-    };
-    Keep { campaign: most(CapSubject::Campaign), creative: most(CapSubject::EachCreative) }
 }
 
 /// Whom the request is for, where that may be known.

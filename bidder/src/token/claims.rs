@@ -5,6 +5,7 @@ use decision::ids::{
 };
 use decision::money::{Nanos, Rate};
 use decision::outcome::Arm;
+use decision::profile::Keep;
 use decision::time::Micros;
 
 use super::{Claims, Ids, NONCE_BYTES, TOKEN_IMP_ID_BYTES_MAX};
@@ -18,8 +19,7 @@ pub(super) fn write(claims: &Claims<'_>, out: &mut Vec<u8>) {
         Arm::Treated => 1,
         Arm::HeldOut => 2,
     };
-    let (campaign_keep, creative_keep) = claims.keep;
-    out.extend_from_slice(&[arm, u8::from(claims.test), campaign_keep, creative_keep]);
+    out.extend_from_slice(&[arm, u8::from(claims.test), claims.keep.campaign, claims.keep.creative]);
     out.push(u8::from(claims.person.is_some()));
     out.extend_from_slice(claims.person.as_ref().map_or(&[][..], |person| &person.0));
     let ids = claims.ids.as_slice();
@@ -45,6 +45,16 @@ pub(super) fn write(claims: &Claims<'_>, out: &mut Vec<u8>) {
     text_out(if claims.imp_id.len() > TOKEN_IMP_ID_BYTES_MAX { "" } else { claims.imp_id }, out);
 }
 
+/// Appends what stands behind the claims in version 3.
+pub(super) fn write_wide_keep(keep: Keep, out: &mut Vec<u8>) {
+    out.extend_from_slice(&[keep.advertiser, keep.segment]);
+}
+
+/// Whether there is anything for [`write_wide_keep`] to write.
+pub(super) fn has_wide_keep(keep: Keep) -> bool {
+    (keep.advertiser, keep.segment) != (0, 0)
+}
+
 /// Reads what [`write`] wrote, and what stands behind it; `None` for anything else.
 pub(super) fn read(impression: ImpressionId, bytes: &[u8]) -> Option<(Claims<'_>, &[u8])> {
     let mut input = Input(bytes.get(16 - NONCE_BYTES..)?);
@@ -60,7 +70,7 @@ pub(super) fn read(impression: ImpressionId, bytes: &[u8]) -> Option<(Claims<'_>
         [1] => true,
         _ => return None,
     };
-    let [campaign_keep, creative_keep] = input.array()?;
+    let [campaign, creative] = input.array()?;
     let person = match input.array()? {
         [0] => None,
         [1] => Some(PersonKey(input.array()?)),
@@ -76,7 +86,7 @@ pub(super) fn read(impression: ImpressionId, bytes: &[u8]) -> Option<(Claims<'_>
         node,
         arm,
         test,
-        keep: (campaign_keep, creative_keep),
+        keep: Keep { campaign, creative, ..Keep::default() },
         person,
         ids: Ids::new(&ids[..usize::from(count)]),
         campaign: CampaignId(input.number_u32()?),

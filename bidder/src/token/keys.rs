@@ -13,8 +13,10 @@ use siphasher::sip128::{Hasher128, SipHasher24};
 use super::{Claims, Forged, NONCE_BYTES, NoticeKind, Opened, claims};
 use crate::limits::TOKEN_BYTES_MAX;
 
-/// The version that is written.
+/// The version that is written wherever it suffices.
 const VERSION: u8 = 2;
+/// The version of what caps on advertisers or segments count.
+const WIDE_VERSION: u8 = 3;
 const HEAD_BYTES: usize = 2;
 const TAG_BYTES: usize = 16;
 const SEALED_BYTES_MIN: usize = HEAD_BYTES + NONCE_BYTES + TAG_BYTES;
@@ -110,14 +112,19 @@ impl Keys {
     /// Never: claims are far shorter than the cipher allows.
     pub fn seal<'a>(&self, claims: &Claims<'a>) -> Sealed<'a> {
         let key = &self.current;
+        let wide = claims::has_wide_keep(claims.keep);
+        let head = [if wide { WIDE_VERSION } else { VERSION }, key.id];
         let mut bytes = Vec::with_capacity(SEALED_BYTES);
-        bytes.extend_from_slice(&[VERSION, key.id]);
+        bytes.extend_from_slice(&head);
         let nonce = nonce(&claims.impression.0);
         bytes.extend_from_slice(&nonce);
         let start = bytes.len();
         claims::write(claims, &mut bytes);
+        if wide {
+            claims::write_wide_keep(claims.keep, &mut bytes);
+        }
         let body = &mut bytes[start..];
-        let tag = key.cipher.encrypt_inout_detached(&nonce, &[VERSION, key.id], body.into());
+        let tag = key.cipher.encrypt_inout_detached(&nonce, &head, body.into());
         bytes.extend_from_slice(&tag.expect("a token is far below the mode's limit of 2^36 bytes"));
         let (text, marks) = (URL_SAFE_NO_PAD.encode(&bytes), key.marks_of(&bytes));
         Sealed { text, marks, landing_url: claims.landing_url }
@@ -137,7 +144,7 @@ impl Keys {
         let key = key.ok_or(Forged)?;
         let opened = match version {
             1 => key.open_v1(kind, token)?,
-            VERSION => key.open_v2(kind, token)?,
+            VERSION | WIDE_VERSION => key.open_v2(kind, token, version)?,
             _ => return Err(Forged),
         };
         let expired = now >= opened.claims().expires_at;
@@ -150,10 +157,10 @@ impl Key {
         let (impression, plain) = self.unseal(decode(token)?, &[1, self.id, kind.code()])?;
         let (_, rest) = claims::read(impression, &plain).ok_or(Forged)?;
         let landing_url = claims::landing_url(rest).ok_or(Forged)?.to_owned();
-        Ok(Opened { plain, impression, landing_url })
+        Ok(Opened { plain, impression, landing_url, wide_keep: [0; 2] })
     }
 
-    fn open_v2(&self, kind: NoticeKind, token: &str) -> Result<Opened, Forged> {
+    fn open_v2(&self, kind: NoticeKind, token: &str, version: u8) -> Result<Opened, Forged> {
         let (marked, landing) =
             token.split_once('.').map_or((token, None), |(marked, landing)| (marked, Some(landing)));
         let landing_url = match landing {
@@ -172,12 +179,14 @@ impl Key {
         {
             return Err(Forged);
         }
-        let (impression, plain) = self.unseal(sealed, &[VERSION, self.id])?;
+        let (impression, plain) = self.unseal(sealed, &[version, self.id])?;
         let (_, rest) = claims::read(impression, &plain).ok_or(Forged)?;
-        if !rest.is_empty() {
-            return Err(Forged);
-        }
-        Ok(Opened { plain, impression, landing_url })
+        let wide_keep = match *rest {
+            [] if version == VERSION => [0; 2],
+            [advertiser, segment] if version == WIDE_VERSION => [advertiser, segment],
+            _ => return Err(Forged),
+        };
+        Ok(Opened { plain, impression, landing_url, wide_keep })
     }
 
     /// The impression id and the plain bytes of what was sealed with this associated data.

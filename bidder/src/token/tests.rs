@@ -19,7 +19,7 @@ fn claims() -> Claims<'static> {
         variant: VariantId(2),
         person: Some(PersonKey([5; 16])),
         ids: Ids::new(&[IdHash([1; 16]), IdHash([2; 16])]),
-        keep: (5, 2),
+        keep: Keep { campaign: 5, creative: 2, ..Keep::default() },
         test: false,
         node: NodeId(u64::MAX),
         lease: LeaseId(12),
@@ -146,9 +146,31 @@ fn every_version_still_opens() {
     }
 }
 
+/// Those of a bid that caps on advertisers and segments count.
+fn wide_claims() -> Claims<'static> {
+    let keep = Keep { advertiser: 10, segment: 3, ..claims().keep };
+    Claims { keep, ..claims() }
+}
+
+#[test]
+fn what_older_nodes_do_not_know_has_a_version_of_its_own() {
+    let golden = include_str!("golden.v3.token").trim_end();
+    assert_eq!(seal(&keys(), NoticeKind::Click, &wide_claims()), golden);
+    let (opened, _) = keys().open(NoticeKind::Click, golden, Micros(0)).expect("one of ours");
+    assert_eq!(opened.claims(), wide_claims());
+    for kind in NoticeKind::ALL.into_iter().filter(|kind| *kind != NoticeKind::Click) {
+        assert_eq!(keys().open(kind, golden, Micros(0)).err(), Some(Forged));
+    }
+    for keep in [Keep { advertiser: 1, ..claims().keep }, Keep { segment: 1, ..claims().keep }] {
+        let token = seal(&keys(), NoticeKind::Win, &Claims { keep, ..claims() });
+        let (opened, _) = keys().open(NoticeKind::Win, &token, Micros(0)).expect("one of ours");
+        assert_eq!(opened.claims().keep, keep);
+    }
+}
+
 proptest! {
     #[test]
-    fn no_text_crashes_the_opening(token in "(AQIA|AgIA)?[A-Za-z0-9_-]{0,400}(\\.[A-Za-z0-9_-]{0,40})?") {
+    fn no_text_crashes_the_opening(token in "(AQIA|AgIA|AwIA)?[A-Za-z0-9_-]{0,400}(\\.[A-Za-z0-9_-]{0,40})?") {
         prop_assert!(keys().open(NoticeKind::Billing, &token, Micros(0)).is_err());
     }
 

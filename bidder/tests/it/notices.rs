@@ -8,6 +8,7 @@ use decision::ids::{
 };
 use decision::money::{Nanos, Rate};
 use decision::outcome::Arm;
+use decision::profile::Keep;
 use decision::time::Micros;
 use event_log::{Offsets, Stream};
 use proto::record;
@@ -35,7 +36,7 @@ fn claims(exchange: &str, test: bool) -> Claims<'static> {
         variant: VariantId(1),
         person: None,
         ids: Ids::new(&[IdHash([4; 16])]),
-        keep: (2, 0),
+        keep: Keep { campaign: 2, ..Keep::default() },
         test,
         node: NODE,
         lease: LeaseId(1),

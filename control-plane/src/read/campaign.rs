@@ -170,7 +170,12 @@ fn cap(at: &At<'_>) -> (CapSubject, u32, u32) {
     let Some(fields) = at.fields(&["per", "count", "window"]) else {
         return stand_in;
     };
-    let subjects = [("campaign", CapSubject::Campaign), ("creative", CapSubject::EachCreative)];
+    let subjects = [
+        ("campaign", CapSubject::Campaign),
+        ("creative", CapSubject::EachCreative),
+        ("advertiser", CapSubject::Advertiser),
+        ("segment", CapSubject::EachSegment),
+    ];
     (
         fields.require("per").and_then(|at| at.choice(&subjects)).unwrap_or(stand_in.0),
         fields.require("count").and_then(|at| at.count(u32::MAX)).unwrap_or(stand_in.1),

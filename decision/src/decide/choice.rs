@@ -75,8 +75,8 @@ fn bring_forward(ranking: &mut [Rank], place: usize) {
 impl Scratch {
     /// Notes what an offer was computed from.
     fn grounds(&mut self, round: &Round<'_, '_>, offer: &Offer, price: PriceSteps) -> Grounds {
-        let seen = Seen { person: &round.person, bids: &self.bids };
-        self.caps.push(seen.counts(round.index.campaign(offer.slot), offer.creative));
+        let seen = Seen { person: &round.person, bids: &self.bids, ghosts: &self.ghosts };
+        self.caps.push(seen.counts(round.index.campaign(offer.slot), offer));
         Grounds { price, caps: self.caps.len() as u32 - 1 }
     }
 }

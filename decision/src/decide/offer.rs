@@ -13,7 +13,6 @@ use crate::index::matching::Fit;
 use crate::index::{Terms, bits};
 use crate::money::{Nanos, Rate};
 use crate::outcome::{NoBidReason, Offer, PriceSteps, Slot, Trace};
-use crate::profile::CapScope;
 
 /// A campaign that may compete.
 #[derive(Clone, Copy, Debug)]
@@ -60,11 +59,17 @@ impl Round<'_, '_> {
         }
         let campaign = self.index.campaign(slot);
         let seen = self.seen(scratch);
-        if seen.may_count(CapScope::Campaign(terms.id)) && seen.campaign_is_capped(campaign) {
+        if terms.caps_advertiser && seen.advertiser_is_capped(campaign) {
+            return Err(NoBidReason::AdvertiserCap);
+        }
+        if seen.campaign_is_capped(terms.id, campaign) {
             return Err(NoBidReason::CampaignCap);
         }
         let price = self.price(terms, rate).ok_or(NoBidReason::NoPrice)?;
         trace.priced(auction.imp, campaign, price);
+        if terms.caps_segments && price.segment.is_some_and(|segment| seen.segment_is_capped(campaign, segment)) {
+            return Err(NoBidReason::SegmentCap);
+        }
         if price.bid_cpm < auction.floor || price.bid_cpm <= Nanos::ZERO {
             return Err(NoBidReason::BelowFloor);
         }
@@ -116,7 +121,7 @@ impl Round<'_, '_> {
 
     /// What the person has seen, and is about to see by the bids made so far.
     pub(crate) fn seen<'s>(&'s self, scratch: &'s Scratch) -> Seen<'s> {
-        Seen { person: &self.person, bids: &scratch.bids }
+        Seen { person: &self.person, bids: &scratch.bids, ghosts: &scratch.ghosts }
     }
 }
 

@@ -34,8 +34,11 @@ impl Filter {
 /// The number that stands for a scope in a [`Filter`].
 fn number(scope: CapScope) -> u32 {
     match scope {
-        CapScope::Campaign(campaign) => campaign.0,
+        // One look says of both that there are none.
+        CapScope::Campaign(campaign) | CapScope::Ghosts(campaign, _) => campaign.0,
         CapScope::Creative(creative) => !creative.0,
+        CapScope::Advertiser(advertiser) => !advertiser.0,
+        CapScope::Segment(segment) => !segment.0,
     }
 }
 

@@ -148,6 +148,61 @@ fn frequency_caps_count_rolling_windows() {
 }
 
 #[test]
+fn a_cap_on_the_advertiser_counts_all_of_its_campaigns() {
+    let world = "campaign 1 cpm 2.00 of 9 advertiser-cap 2/3600
+                 campaign 2 cpm 1.00 of 9 money 1.00
+                 campaign 3 cpm 0.50 of 8 advertiser-cap 1/60";
+    check(world, "saw a9:1 saw a9:3600 saw c1:1 saw c1:2", "bid 1 at 2.00");
+    check(world, "saw a9:1 saw a9:3599", "bid 2 at 1.00");
+    check_why(world, "saw a9:1 saw a9:2", "1: advertiser_cap\n2: bid\n3: outbid");
+    check(world, "saw a9:1 imp 300x250 imp 300x250", "bid 1 at 2.00\nbid 2 at 1.00");
+    let both = "campaign 1 cpm 2.00 of 9 advertiser-cap 2/60 money 2.00
+                campaign 2 cpm 1.00 of 9 advertiser-cap 2/60";
+    check(both, "imp 300x250 imp 300x250 imp 300x250", "bid 1 at 2.00\nbid 2 at 1.00\nadvertiser_cap");
+}
+
+#[test]
+fn a_cap_on_segments_counts_what_the_price_of_each_bought() {
+    let world = "campaign 1 cpm 2.00 price 7:5.00 price 8:4.00 segment-cap 1/60";
+    check(world, "person 7 8 saw s8:1", "bid 1 at 5.00 for segment 7");
+    check(world, "person 7 8 saw s7:1", "segment_cap");
+    check(world, "person 7 8 saw s7:60", "bid 1 at 5.00 for segment 7");
+    check(world, "person 8 saw s7:1", "bid 1 at 4.00 for segment 8");
+    check(world, "person saw s7:1 saw s8:1", "bid 1 at 2.00");
+    check("campaign 1 price 7:5.00 segment-cap 1/60", "person saw s7:1", "no_price");
+    let two = "campaign 1 price 7:5.00 segment-cap 1/60 money 5.00
+               campaign 2 price 7:4.00 segment-cap 2/60
+               campaign 3 cpm 1.00";
+    check(
+        two,
+        "person 7 imp 300x250 imp 300x250 imp 300x250",
+        "bid 1 at 5.00 for segment 7\nbid 2 at 4.00 for segment 7\nbid 3 at 1.00",
+    );
+}
+
+#[test]
+fn ghost_bids_count_for_the_caps_of_their_own_campaign_while_the_person_is_held_out() {
+    let world = "campaign 1 cpm 3.00 of 9 holdout 1 cap 2/60
+                 campaign 2 cpm 2.00 of 9 cap 1/60";
+    check(world, "saw g1:59", "ghost 1 at 3.00, bid 2 at 2.00");
+    check(world, "saw g1:59 saw g1:60", "ghost 1 at 3.00, bid 2 at 2.00");
+    check(world, "saw g1:59 saw g1:1 saw g2:1", "bid 2 at 2.00");
+    check(world, "saw g1:59 imp 300x250 imp 300x250", "ghost 1 at 3.00, bid 2 at 2.00\ncampaign_cap");
+    check("campaign 1 cpm 3.00 holdout 0 cap 1/60", "saw g1:1", "bid 1 at 3.00");
+    let creative = "campaign 1 cpm 3.00 holdout 1 creative-cap 1/60 creative 10:300x250 creative 11:300x250";
+    check(creative, "saw g1k10:1", "ghost 1 at 3.00 creative 11, held_out");
+    check(creative, "saw g1k10:1 saw g1k11:1", "creative_cap");
+    let segment = "campaign 1 price 7:3.00 holdout 1 segment-cap 2/60";
+    check(segment, "person 7 saw s7:1 saw g2s7:1 saw g1s8:1", "ghost 1 at 3.00 for segment 7, held_out");
+    check(segment, "person 7 saw s7:1 saw g1s7:1", "segment_cap");
+    // What other campaigns of the advertiser have shown counts with the ghost bids of this one, but not the other way round.
+    let advertiser = "campaign 1 cpm 3.00 of 9 holdout 1 advertiser-cap 2/60
+                      campaign 2 cpm 2.00 of 9 advertiser-cap 2/60";
+    check(advertiser, "saw a9:1", "ghost 1 at 3.00, bid 2 at 2.00");
+    check(advertiser, "saw a9:1 saw g1:1", "bid 2 at 2.00");
+}
+
+#[test]
 fn bids_of_the_same_request_count_for_caps() {
     check("campaign 1 cpm 2.00 cap 1/60", "imp 300x250 imp 300x250", "bid 1 at 2.00\ncampaign_cap");
     check("campaign 1 cpm 2.00 creative-cap 1/60", "imp 300x250 imp 300x250", "bid 1 at 2.00\ncreative_cap");
@@ -185,11 +240,7 @@ fn who_is_held_out_gets_a_ghost_and_the_next_best_bids() {
                  campaign 3 cpm 1.00 holdout 1";
     check(world, "person", "ghost 1 at 3.00, bid 2 at 2.00");
     check(world, "keyless imp 300x250 floor 2.50", "no_lease");
-    check(
-        world,
-        "imp 300x250 floor 2.50 imp 300x250 floor 2.50",
-        "ghost 1 at 3.00, held_out\nghost 1 at 3.00, held_out",
-    );
+    check(world, "imp 300x250 floor 2.50 imp 300x250 floor 2.50", "ghost 1 at 3.00, held_out\nbelow_floor");
     check("campaign 1 cpm 3.00 holdout 0", "person", "bid 1 at 3.00");
     check("campaign 1 cpm 3.00 holdout 1", "unknown", "bid 1 at 3.00");
 }

@@ -9,7 +9,7 @@ use decision::campaign::{
 };
 use decision::ids::{AdvertiserId, CampaignId, CreativeId, Currency, Label, PersonKey, SegmentId, VariantId};
 use decision::money::{Nanos, Rate};
-use decision::profile::{CapScope, Impression, Membership};
+use decision::profile::{CapScope, GhostScope, Impression, Membership};
 use decision::targeting::{DeviceType, Fact, Size, Targeting};
 use decision::time::{Micros, Seconds};
 
@@ -145,7 +145,12 @@ fn strategy(dice: &mut Dice) -> Strategy {
 
 fn cap(dice: &mut Dice) -> FrequencyCap {
     FrequencyCap {
-        scope: dice.of(&[CapSubject::Campaign, CapSubject::EachCreative]),
+        scope: dice.of(&[
+            CapSubject::Campaign,
+            CapSubject::EachCreative,
+            CapSubject::Advertiser,
+            CapSubject::EachSegment,
+        ]),
         count: 1 + dice.below(3) as u8,
         window_s: dice.of(&WINDOWS_S),
     }
@@ -245,7 +250,16 @@ fn person(dice: &mut Dice, world: &World) -> Person {
     let mut impressions = dice.some(40, |dice| {
         let campaign = &campaigns[dice.below(campaigns.len())];
         let creative = &campaign.creatives[dice.below(campaign.creatives.len())];
-        let scope = dice.of(&[CapScope::Campaign(campaign.id), CapScope::Creative(creative.id)]);
+        let segment = segment(dice);
+        let scope = dice.of(&[
+            CapScope::Campaign(campaign.id),
+            CapScope::Creative(creative.id),
+            CapScope::Advertiser(campaign.advertiser.id),
+            CapScope::Segment(segment),
+            CapScope::Ghosts(campaign.id, GhostScope::Campaign),
+            CapScope::Ghosts(campaign.id, GhostScope::Creative(creative.id)),
+            CapScope::Ghosts(campaign.id, GhostScope::Segment(segment)),
+        ]);
         let ago = dice.of(&[0, 1, 59, 60, 61, 3_599, 3_600, 86_399, 86_400]);
         Impression { scope, at: Seconds(NOW_S - ago) }
     });

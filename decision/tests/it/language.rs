@@ -2,14 +2,17 @@
 //!
 //! A world, a line each: `campaign ID` with any of `cpm X`, `min X`, `max X`, `price SEGMENT:X[:MIN:MAX]` (X an amount or
 //! `xFACTOR`), `for EXPR`, `creative ID:WxH[:VARIANT…]` (a variant is `ID`, `ID@SEGMENT+SEGMENT`, with `!` if it loads
-//! over http), `cap N/S`, `creative-cap N/S` (seconds), `holdout SHARE`, `currency C`, `domain D`, `category C`,
+//! over http), `cap N/S`, `creative-cap N/S`, `advertiser-cap N/S`, `segment-cap N/S` (seconds), `of ADVERTISER`, `holdout SHARE`, `currency C`, `domain D`, `category C`,
 //! `unknown-bids`, `flight FROM..UNTIL` (seconds from now), `money X`, `stopped`; or `rate C X`. An EXPR is `segment:7`,
 //! `segment:7@50`, `country:DEU`, `region:DEU-BY`, `exchange:demo`, `device:phone`, `size:300x250`, or `all(…,…)`,
 //! `any(…)`, `none(…)` of these.
 //!
 //! A request, in one line: `person SEGMENT…` (`7`, `7@50` with a confidence, `7<60` ending in 60 s), `keyless`, `unknown`,
-//! `saw SCOPE:S` (S seconds ago; `c1` a campaign, `k10` a creative), `country C`, `region R`, `via EXCHANGE`, `on DEVICE`,
+//! `saw SCOPE:S` (S seconds ago; `c1` a campaign, `k10` a creative, `a1` an advertiser, `s7` a segment; ghosts of campaign 1: `g1`,
+//! `g1k10`, `g1s7`), `country C`, `region R`, `via EXCHANGE`, `on DEVICE`,
 //! `in C,C`, `blocks NAME`, and for each impression `imp SIZE,SIZE` with any of `floor X[C]`, `secure`, `private`.
+
+use std::cmp::Reverse;
 
 use decision::campaign::{
     Advertiser, Budget, Campaign, CapSubject, Creative, Experiment, Flight, FrequencyCap, PriceRule, SegmentPrice,
@@ -22,7 +25,7 @@ use decision::ids::{
 use decision::index::CampaignIndex;
 use decision::money::{Cpm, Nanos, Rate, Rates};
 use decision::outcome::{Silent, Slot};
-use decision::profile::{CapScope, Impression, Membership};
+use decision::profile::{CapScope, GhostScope, Impression, Membership};
 use decision::targeting::{DeviceType, Fact, Size, Targeting};
 use decision::time::Micros;
 
@@ -180,6 +183,9 @@ fn set(campaign: &mut Campaign, word: &str, value: &str) {
         "creative" => campaign.creatives.push(creative(value)),
         "cap" => campaign.caps.push(cap(CapSubject::Campaign, value)),
         "creative-cap" => campaign.caps.push(cap(CapSubject::EachCreative, value)),
+        "advertiser-cap" => campaign.caps.push(cap(CapSubject::Advertiser, value)),
+        "segment-cap" => campaign.caps.push(cap(CapSubject::EachSegment, value)),
+        "of" => campaign.advertiser.id = AdvertiserId(number(value)),
         "holdout" => {
             let holdout_ppm = amount(value).get() as u32;
             campaign.experiment = Some(Experiment { name: "test".into(), salt: 1, holdout_ppm });
@@ -359,14 +365,10 @@ fn set_ask(ask: &mut Ask, word: &str, value: &str) {
         "blocks" => ask.blocked_categories.push(value.into()),
         "saw" => {
             let (scope, ago) = value.split_once(':').expect("SCOPE:S");
-            let id = number(&scope[1..]);
-            let scope = if scope.starts_with('c') {
-                CapScope::Campaign(CampaignId(id))
-            } else {
-                CapScope::Creative(CreativeId(id))
-            };
             let at = NOW.seconds() - number::<u32>(ago);
-            ask.person.as_mut().expect("a person").impressions.push(Impression { scope, at });
+            let impressions = &mut ask.person.as_mut().expect("a person").impressions;
+            impressions.push(Impression { scope: cap_scope(scope), at });
+            impressions.sort_by_key(|impression| (impression.scope, Reverse(impression.at)));
         }
         "imp" => ask.imps.push(Imp {
             sizes: value.split(',').filter(|size| *size != "none").map(size).collect(),
@@ -386,6 +388,26 @@ fn set_ask(ask: &mut Ask, word: &str, value: &str) {
             };
         }
         other => panic!("no property of a request: {other}"),
+    }
+}
+
+fn cap_scope(text: &str) -> CapScope {
+    let (kind, rest) = text.split_at(1);
+    match kind {
+        "c" => CapScope::Campaign(CampaignId(number(rest))),
+        "k" => CapScope::Creative(CreativeId(number(rest))),
+        "a" => CapScope::Advertiser(AdvertiserId(number(rest))),
+        "s" => CapScope::Segment(SegmentId(number(rest))),
+        "g" => {
+            let (campaign, of) = rest.split_at(rest.find(['k', 's']).unwrap_or(rest.len()));
+            let of = match of.split_at_checked(1) {
+                Some(("k", creative)) => GhostScope::Creative(CreativeId(number(creative))),
+                Some((_, segment)) => GhostScope::Segment(SegmentId(number(segment))),
+                None => GhostScope::Campaign,
+            };
+            CapScope::Ghosts(CampaignId(number(campaign)), of)
+        }
+        other => panic!("no scope: {other}"),
     }
 }
 

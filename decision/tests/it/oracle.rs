@@ -3,10 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use decision::campaign::{Campaign, CapSubject, Creative, PriceRule, Variant, WhenAudienceUnknown};
+use decision::campaign::{Campaign, CapSubject, Creative, FrequencyCap, PriceRule, Variant, WhenAudienceUnknown};
 use decision::ids::{CampaignId, Currency, PersonKey, SegmentId};
 use decision::outcome::{Arm, NoBidReason};
-use decision::profile::CapScope;
+use decision::profile::{CapScope, GhostScope};
 use decision::targeting::{Fact, Targeting};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
@@ -14,7 +14,7 @@ use crate::world::{Ask, Made, Outcome, World};
 
 /// What comes of every opportunity, and by opportunity why each campaign that does not win does not.
 pub(crate) fn decide(world: &World, ask: &Ask) -> (Vec<Outcome>, Vec<BTreeMap<CampaignId, NoBidReason>>) {
-    let mut table = Table { world, ask, money: world.money.clone(), bids: Vec::new() };
+    let mut table = Table { world, ask, money: world.money.clone(), bids: Vec::new(), ghosts: Vec::new() };
     (0..ask.imps.len()).map(|imp| table.decide(imp)).unzip()
 }
 
@@ -23,7 +23,17 @@ struct Table<'a> {
     world: &'a World,
     ask: &'a Ask,
     money: BTreeMap<CampaignId, i64>,
-    bids: Vec<(u32, u32)>,
+    bids: Vec<Shown>,
+    ghosts: Vec<Shown>,
+}
+
+/// What would be shown by a bid or ghost bid.
+#[derive(Clone, Copy)]
+struct Shown {
+    advertiser: u32,
+    campaign: u32,
+    creative: u32,
+    segment: Option<u32>,
 }
 
 /// What a campaign pays.
@@ -34,6 +44,17 @@ struct Price {
     /// In the currency of the campaign.
     campaign: i64,
     segment: Option<SegmentId>,
+}
+
+impl Shown {
+    fn of(campaign: &Campaign, creative: &Creative, price: &Price) -> Self {
+        Self {
+            advertiser: campaign.advertiser.id.0,
+            campaign: campaign.id.0,
+            creative: creative.id.0,
+            segment: price.segment.map(|segment| segment.0),
+        }
+    }
 }
 
 const BILLION: i128 = 1_000_000_000;
@@ -99,13 +120,14 @@ impl Table<'_> {
                 Err(reason) => reason,
                 Ok(shown) if self.arm(campaign) == Arm::HeldOut => {
                     ghosts.push(self.made(campaign, &price, shown, currency));
+                    self.ghosts.push(Shown::of(campaign, shown.0, &price));
                     NoBidReason::HeldOut
                 }
                 Ok(_) if money < price.campaign => NoBidReason::NoLease,
                 Ok(shown) => {
                     bid = Some(self.made(campaign, &price, shown, currency));
                     self.money.insert(campaign.id, money - price.campaign);
-                    self.bids.push((campaign.id.0, shown.0.id.0));
+                    self.bids.push(Shown::of(campaign, shown.0, &price));
                     continue;
                 }
             };
@@ -116,13 +138,8 @@ impl Table<'_> {
     }
 
     fn made(&self, campaign: &Campaign, price: &Price, shown: (&Creative, &Variant), currency: Currency) -> Made {
-        let caps = campaign.caps.iter().map(|cap| {
-            let scope = match cap.scope {
-                CapSubject::Campaign => CapScope::Campaign(campaign.id),
-                CapSubject::EachCreative => CapScope::Creative(shown.0.id),
-            };
-            (self.count(scope, cap.window_s), u32::from(cap.count))
-        });
+        let caps = campaign.caps.iter().filter(|cap| cap.scope != CapSubject::EachSegment || price.segment.is_some());
+        let caps = caps.map(|cap| (self.count(campaign, cap, shown.0.id.0, price.segment), u32::from(cap.count)));
         Made {
             campaign: campaign.id.0,
             creative: shown.0.id.0,
@@ -160,10 +177,16 @@ impl Table<'_> {
             }
         }
         self.blocked(campaign)?;
-        if self.reached(campaign, CapSubject::Campaign, CapScope::Campaign(campaign.id)) {
+        if self.reached(campaign, CapSubject::Advertiser, 0, None) {
+            return Err(NoBidReason::AdvertiserCap);
+        }
+        if self.reached(campaign, CapSubject::Campaign, 0, None) {
             return Err(NoBidReason::CampaignCap);
         }
         let (campaign_price, segment) = self.price(campaign).ok_or(NoBidReason::NoPrice)?;
+        if segment.is_some() && self.reached(campaign, CapSubject::EachSegment, 0, segment) {
+            return Err(NoBidReason::SegmentCap);
+        }
         let rate = from * BILLION / to;
         let bid = i128::from(campaign_price) * rate / BILLION;
         // In dollars, so that nothing is rounded.
@@ -268,26 +291,59 @@ impl Table<'_> {
         if rotated.is_empty() {
             return Err(NoBidReason::NoVariant);
         }
-        rotated.retain(|creative| !self.reached(campaign, CapSubject::EachCreative, CapScope::Creative(creative.id)));
+        rotated.retain(|creative| !self.reached(campaign, CapSubject::EachCreative, creative.id.0, None));
         let creative = rotated.first().ok_or(NoBidReason::CreativeCap)?;
         Ok((creative, for_person(creative).expect("the others were dropped")))
     }
 
-    fn reached(&self, campaign: &Campaign, subject: CapSubject, scope: CapScope) -> bool {
+    fn reached(&self, campaign: &Campaign, subject: CapSubject, creative: u32, segment: Option<SegmentId>) -> bool {
         let mut caps = campaign.caps.iter().filter(|cap| cap.scope == subject);
-        caps.any(|cap| self.count(scope, cap.window_s) >= u32::from(cap.count))
+        caps.any(|cap| self.count(campaign, cap, creative, segment) >= u32::from(cap.count))
     }
 
-    /// Impressions in the window, bids of this request included.
-    fn count(&self, scope: CapScope, window_s: u32) -> u32 {
+    /// Impressions in the window, bids of this request included; of somebody held out, ghost bids of the campaign too.
+    fn count(&self, campaign: &Campaign, cap: &FrequencyCap, creative: u32, segment: Option<SegmentId>) -> u32 {
+        let held_out = self.arm(campaign) == Arm::HeldOut;
+        let segment = segment.map(|segment| segment.0);
+        let (id, advertiser) = (campaign.id.0, campaign.advertiser.id.0);
+        let seen = self.history(cap.window_s).filter(|scope| match (cap.scope, *scope) {
+            (CapSubject::Campaign, CapScope::Campaign(seen)) => seen.0 == id,
+            (CapSubject::EachCreative, CapScope::Creative(seen)) => seen.0 == creative,
+            (CapSubject::Advertiser, CapScope::Advertiser(seen)) => seen.0 == advertiser,
+            (CapSubject::EachSegment, CapScope::Segment(seen)) => Some(seen.0) == segment,
+            (CapSubject::Campaign | CapSubject::Advertiser, CapScope::Ghosts(seen, GhostScope::Campaign)) => {
+                held_out && seen.0 == id
+            }
+            (CapSubject::EachCreative, CapScope::Ghosts(seen, GhostScope::Creative(ghost))) => {
+                held_out && seen.0 == id && ghost.0 == creative
+            }
+            (CapSubject::EachSegment, CapScope::Ghosts(seen, GhostScope::Segment(ghost))) => {
+                held_out && seen.0 == id && Some(ghost.0) == segment
+            }
+            _ => false,
+        });
+        let bids = self.bids.iter().filter(|bid| match cap.scope {
+            CapSubject::Campaign => bid.campaign == id,
+            CapSubject::EachCreative => bid.creative == creative,
+            CapSubject::Advertiser => bid.advertiser == advertiser,
+            CapSubject::EachSegment => bid.segment == segment,
+        });
+        let ghosts = self.ghosts.iter().filter(|ghost| {
+            let counts = match cap.scope {
+                CapSubject::Campaign | CapSubject::Advertiser => true,
+                CapSubject::EachCreative => ghost.creative == creative,
+                CapSubject::EachSegment => ghost.segment == segment,
+            };
+            held_out && ghost.campaign == id && counts
+        });
+        (seen.count() + bids.count() + ghosts.count()) as u32
+    }
+
+    /// What counts that the person saw in the window.
+    fn history(&self, window_s: u32) -> impl Iterator<Item = CapScope> {
         let now = self.ask.now.0.div_euclid(1_000_000);
         let impressions = self.ask.person.iter().flat_map(|person| &person.impressions);
-        let seen = impressions.filter(|i| i.scope == scope && i64::from(i.at.0) > now - i64::from(window_s)).count();
-        let bids = self.bids.iter().filter(|(campaign, creative)| match scope {
-            CapScope::Campaign(id) => id.0 == *campaign,
-            CapScope::Creative(id) => id.0 == *creative,
-        });
-        (seen + bids.count()) as u32
+        impressions.filter(move |seen| i64::from(seen.at.0) > now - i64::from(window_s)).map(|seen| seen.scope)
     }
 
     /// The price in the campaign's currency, and the segment that set it.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use decision::campaign::CapSubject;
-use decision::ids::CampaignId;
+use decision::ids::{CampaignId, SegmentId};
 use decision::outcome::NoBidReason;
 use decision::profile::CapScope;
 
@@ -83,6 +83,11 @@ fn promises_are_kept(world: &World, ask: &Ask, outcomes: &[Outcome], case: u64) 
             let scope = match cap.scope {
                 CapSubject::Campaign => CapScope::Campaign(campaign.id),
                 CapSubject::EachCreative => CapScope::Creative(creative.id),
+                CapSubject::Advertiser => CapScope::Advertiser(campaign.advertiser.id),
+                CapSubject::EachSegment => match bid.segment {
+                    Some(segment) => CapScope::Segment(SegmentId(segment)),
+                    None => continue,
+                },
             };
             let inside = |at: u32| u64::from(at) + u64::from(cap.window_s) > u64::from(ask.now.seconds().0);
             let history = ask.person.iter().flat_map(|person| &person.impressions);
@@ -90,7 +95,12 @@ fn promises_are_kept(world: &World, ask: &Ask, outcomes: &[Outcome], case: u64) 
             let now = shown.iter().filter(|shown| **shown == scope).count();
             assert!(seen + now < usize::from(cap.count), "case {case}: over a cap");
         }
-        shown.extend([CapScope::Campaign(campaign.id), CapScope::Creative(creative.id)]);
+        shown.extend([
+            CapScope::Campaign(campaign.id),
+            CapScope::Creative(creative.id),
+            CapScope::Advertiser(campaign.advertiser.id),
+        ]);
+        shown.extend(bid.segment.map(|segment| CapScope::Segment(SegmentId(segment))));
     }
 }
 

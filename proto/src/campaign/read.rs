@@ -135,8 +135,11 @@ impl Reader {
         let subject = match wire::CapSubject::try_from(wire.subject) {
             Ok(wire::CapSubject::Campaign) => CapSubject::Campaign,
             Ok(wire::CapSubject::EachCreative) => CapSubject::EachCreative,
+            Ok(wire::CapSubject::Advertiser) => CapSubject::Advertiser,
+            Ok(wire::CapSubject::EachSegment) => CapSubject::EachSegment,
             Ok(wire::CapSubject::Unspecified) | Err(_) => {
-                self.push(format!("frequency_caps[{at}].subject"), "must be the campaign or each creative");
+                let message = "must be the campaign, the advertiser, each creative or each segment";
+                self.push(format!("frequency_caps[{at}].subject"), message);
                 CapSubject::Campaign
             }
         };

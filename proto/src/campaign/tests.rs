@@ -83,7 +83,12 @@ fn prices() -> impl Strategy<Value = Prices> {
 }
 
 fn cap() -> impl Strategy<Value = FrequencyCap> {
-    let scope = prop_oneof![Just(CapSubject::Campaign), Just(CapSubject::EachCreative)];
+    let scope = prop_oneof![
+        Just(CapSubject::Campaign),
+        Just(CapSubject::EachCreative),
+        Just(CapSubject::Advertiser),
+        Just(CapSubject::EachSegment),
+    ];
     (scope, 1..=64_u8, limits::CAP_WINDOW_S_MIN..=limits::CAP_WINDOW_S_MAX)
         .prop_map(|(scope, count, window_s)| FrequencyCap { scope, count, window_s })
 }
@@ -218,7 +223,7 @@ fn what_cannot_be_read_and_what_breaks_a_rule_is_told_together() {
         "advertiser.daily_budget: must be above 0\n\
          when_audience_unknown: has a value that is not known here: 9\n\
          bids.segments[0]: must have a price or a multiplier\n\
-         frequency_caps[0].subject: must be the campaign or each creative\n\
+         frequency_caps[0].subject: must be the campaign, the advertiser, each creative or each segment\n\
          id: must be above 0\n\
          creatives[0].size: must be WxH with both sides 1 to 65535\n\
          experiment.name: must be 1 to 128 bytes without control characters\n\

@@ -207,5 +207,5 @@ fn membership(wire: &wire::Membership) -> Option<Membership> {
 }
 
 fn impression(wire: &wire::SeenImpression) -> Option<Impression> {
-    Some(Impression { scope: ids::scope(wire.subject, wire.id)?, at: Seconds(wire.at) })
+    Some(Impression { scope: ids::scope(wire.subject, wire.id, wire.ghost_of)?, at: Seconds(wire.at) })
 }

@@ -1,12 +1,15 @@
 use decision::campaign::Experiment;
 use decision::decide::{BidRequest, Scratch, decide};
 use decision::experiment::arm;
-use decision::ids::{CampaignId, Country, Currency, ExchangeName, ImpressionId, Label, PersonKey, Region, SegmentId};
+use decision::ids::{
+    AdvertiserId, CampaignId, Country, CreativeId, Currency, ExchangeName, ImpressionId, Label, PersonKey, Region,
+    SegmentId,
+};
 use decision::index::CampaignIndex;
 use decision::money::Nanos;
 use decision::opportunity::{Context, Opportunity};
 use decision::outcome::{Arm, Decision, NoBidReason, Silent, Slot};
-use decision::profile::{Audience, CapScope, Impression, Membership, Profile, UnknownWhy};
+use decision::profile::{Audience, CapScope, GhostScope, Impression, Membership, Profile, UnknownWhy};
 use decision::targeting::{DeviceType, Size};
 use decision::time::{Micros, Seconds};
 use proptest::collection::{btree_map, btree_set, vec};
@@ -57,14 +60,13 @@ fn audience() -> impl Strategy<Value = Result<Known, UnknownWhy>> {
         };
         ascending.map(membership).collect()
     });
-    let impressions = btree_set((0..2_u32, 0..3_u32, any::<u32>()), 0..9).prop_map(|impressions| {
-        let mut impressions: Vec<Impression> = impressions
-            .into_iter()
-            .map(|(kind, id, at)| {
-                let scope = ids::scope(kind as i32 + 1, id).expect("1 and 2 have a meaning");
-                Impression { scope, at: Seconds(at) }
-            })
-            .collect();
+    let impressions = btree_set((1..5_i32, 0..3_u32, 0..3_u32, any::<u32>()), 0..9).prop_map(|impressions| {
+        let impressions = impressions.into_iter().filter_map(|(subject, id, ghost_of, at)| {
+            // Ghost bids of a whole campaign have one name.
+            let id = if subject == 1 && ghost_of > 0 { ghost_of } else { id };
+            ids::scope(subject, id, ghost_of).map(|scope| Impression { scope, at: Seconds(at) })
+        });
+        let mut impressions: Vec<Impression> = impressions.collect();
         impressions.sort_by_key(|impression| (impression.scope, std::cmp::Reverse(impression.at)));
         impressions
     });
@@ -267,7 +269,6 @@ fn nobody_is_named_where_nothing_is_known() {
     let index = fixtures::index();
     let stranger = with_request(PersonKey::default(), |request| record(request, ["1", "2"], &index));
     assert_eq!(stranger.person, Vec::<u8>::new());
-    let scope = CapScope::Campaign(CampaignId(7));
     let unknown = with_request(PersonKey([1; 16]), |request| {
         let request = BidRequest { audience: Audience::Unknown(UnknownWhy::NotPermitted), ..*request };
         record(&request, ["1", "2"], &index)
@@ -276,5 +277,23 @@ fn nobody_is_named_where_nothing_is_known() {
     over_the_wire(&unknown).with_request(|request| {
         assert_eq!(request.audience, Audience::Unknown(UnknownWhy::NotPermitted));
     });
-    assert_eq!(ids::scope_parts(scope), (wire::CapSubject::Campaign, 7));
+}
+
+#[test]
+fn every_scope_survives_the_wire() {
+    let (campaign, creative, segment) = (CampaignId(7), CreativeId(70), SegmentId(4));
+    for (scope, subject, id, ghost_of) in [
+        (CapScope::Campaign(campaign), wire::CapSubject::Campaign, 7, 0),
+        (CapScope::Creative(creative), wire::CapSubject::EachCreative, 70, 0),
+        (CapScope::Advertiser(AdvertiserId(3)), wire::CapSubject::Advertiser, 3, 0),
+        (CapScope::Segment(segment), wire::CapSubject::EachSegment, 4, 0),
+        (CapScope::Ghosts(campaign, GhostScope::Campaign), wire::CapSubject::Campaign, 7, 7),
+        (CapScope::Ghosts(campaign, GhostScope::Creative(creative)), wire::CapSubject::EachCreative, 70, 7),
+        (CapScope::Ghosts(campaign, GhostScope::Segment(segment)), wire::CapSubject::EachSegment, 4, 7),
+    ] {
+        assert_eq!((ids::scope_parts(scope), ids::ghost_of(scope)), ((subject, id), ghost_of));
+        assert_eq!(ids::scope(subject.into(), id, ghost_of), Some(scope));
+    }
+    assert_eq!(ids::scope(wire::CapSubject::Advertiser.into(), 3, 7), None, "ghost bids are of a campaign");
+    assert_eq!([ids::scope(0, 7, 0), ids::scope(0, 7, 7), ids::scope(9, 7, 0)], [None; 3]);
 }

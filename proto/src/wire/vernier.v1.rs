@@ -355,6 +355,10 @@ pub enum CapSubject {
     Campaign = 1,
     /// The impressions of each creative by itself.
     EachCreative = 2,
+    /// All impressions of the campaigns of an advertiser.
+    Advertiser = 3,
+    /// The impressions bought for each micro-segment by itself, whichever campaign bought them.
+    EachSegment = 4,
 }
 impl CapSubject {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -366,6 +370,8 @@ impl CapSubject {
             Self::Unspecified => "CAP_SUBJECT_UNSPECIFIED",
             Self::Campaign => "CAP_SUBJECT_CAMPAIGN",
             Self::EachCreative => "CAP_SUBJECT_EACH_CREATIVE",
+            Self::Advertiser => "CAP_SUBJECT_ADVERTISER",
+            Self::EachSegment => "CAP_SUBJECT_EACH_SEGMENT",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -374,6 +380,8 @@ impl CapSubject {
             "CAP_SUBJECT_UNSPECIFIED" => Some(Self::Unspecified),
             "CAP_SUBJECT_CAMPAIGN" => Some(Self::Campaign),
             "CAP_SUBJECT_EACH_CREATIVE" => Some(Self::EachCreative),
+            "CAP_SUBJECT_ADVERTISER" => Some(Self::Advertiser),
+            "CAP_SUBJECT_EACH_SEGMENT" => Some(Self::EachSegment),
             _ => None,
         }
     }
@@ -495,12 +503,12 @@ pub struct PriceSteps {
     #[prost(string, tag = "9")]
     pub floor_currency: ::prost::alloc::string::String,
 }
-/// What a frequency cap of the campaign had counted before this bid.
+/// What a frequency cap of the campaign had counted before this bid; before a ghost bid, the ghost bids before it as well.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct CapCount {
     #[prost(enumeration = "CapSubject", tag = "1")]
     pub subject: i32,
-    /// The campaign or the creative.
+    /// The campaign, creative, advertiser or micro-segment.
     #[prost(uint32, tag = "2")]
     pub id: u32,
     #[prost(uint32, tag = "3")]
@@ -630,11 +638,14 @@ pub struct Membership {
 pub struct SeenImpression {
     #[prost(enumeration = "CapSubject", tag = "1")]
     pub subject: i32,
-    /// The campaign or the creative.
+    /// The campaign, creative, advertiser or micro-segment.
     #[prost(uint32, tag = "2")]
     pub id: u32,
     #[prost(uint32, tag = "3")]
     pub at: u32,
+    /// Not an impression but a ghost bid of this campaign, which counts in its place; none: an impression.
+    #[prost(uint32, tag = "60")]
+    pub ghost_of: u32,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ReserveAnswer {

@@ -15,7 +15,10 @@ fn event(impression: u8, keep: u8, change: CapChange) -> CapEvent {
         impression: ImpressionId([impression; 16]),
         campaign: CampaignId(1),
         creative: CreativeId(2),
-        keep: Keep { campaign: keep, creative: 0 },
+        advertiser: AdvertiserId(3),
+        segment: Some(SegmentId(4)),
+        ghost: false,
+        keep: Keep { campaign: keep, ..Keep::default() },
         change,
     }
 }
@@ -121,16 +124,62 @@ fn a_full_record_forgets_the_scope_seen_longest_ago() {
     assert!(!caps.times.iter().any(|time| time.scope == CapScope::Campaign(CampaignId(7))));
 }
 
-/// An impression of the model, and the caps that count it.
+/// An impression of the model, or a ghost bid.
 #[derive(Clone, Copy, Debug)]
 struct Shown {
     born: u32,
     campaign: u32,
     creative: u32,
+    /// 0: bought at the default price.
+    segment: u32,
+    ghost: bool,
 }
 
-/// The largest caps of the model's campaigns: on the campaign, and on each creative.
-const KEEPS: [(u8, u8); 3] = [(1, 0), (3, 2), (64, 5)];
+/// What the model's campaigns need. All are of one advertiser.
+const KEEPS: [Keep; 3] = [
+    Keep { campaign: 1, creative: 0, advertiser: 4, segment: 0 },
+    Keep { campaign: 3, creative: 2, advertiser: 4, segment: 2 },
+    Keep { campaign: 64, creative: 5, advertiser: 4, segment: 2 },
+];
+const ADVERTISER: AdvertiserId = AdvertiserId(3);
+
+/// Every scope of the model, and how many times it has to hold.
+fn scopes() -> Vec<(CapScope, u8)> {
+    let mut scopes = vec![
+        (CapScope::Advertiser(ADVERTISER), 4),
+        (CapScope::Segment(SegmentId(1)), 2),
+        (CapScope::Segment(SegmentId(2)), 2),
+    ];
+    for (campaign, keep) in (0..).zip(KEEPS) {
+        let ghosts = |scope| CapScope::Ghosts(CampaignId(campaign), scope);
+        scopes.push((CapScope::Campaign(CampaignId(campaign)), keep.campaign));
+        scopes.push((ghosts(GhostScope::Campaign), keep.campaign.max(keep.advertiser)));
+        for creative in [10 * campaign, 10 * campaign + 1].map(CreativeId) {
+            scopes.push((CapScope::Creative(creative), keep.creative));
+            scopes.push((ghosts(GhostScope::Creative(creative)), keep.creative));
+        }
+        for segment in [1, 2].map(SegmentId) {
+            scopes.push((ghosts(GhostScope::Segment(segment)), keep.segment));
+        }
+    }
+    scopes
+}
+
+/// Whether what was shown is counted by a scope.
+fn is_in(shown: Shown, scope: CapScope) -> bool {
+    let Shown { campaign, creative, segment, ghost, .. } = shown;
+    let keep = KEEPS[campaign as usize];
+    match scope {
+        CapScope::Campaign(id) => !ghost && id.0 == campaign,
+        CapScope::Creative(id) => !ghost && id.0 == creative,
+        CapScope::Advertiser(_) => !ghost,
+        CapScope::Segment(id) => !ghost && id.0 == segment && keep.segment > 0,
+        CapScope::Ghosts(id, _) if !ghost || id.0 != campaign => false,
+        CapScope::Ghosts(_, GhostScope::Campaign) => true,
+        CapScope::Ghosts(_, GhostScope::Creative(id)) => id.0 == creative,
+        CapScope::Ghosts(_, GhostScope::Segment(id)) => id.0 == segment && keep.segment > 0,
+    }
+}
 
 /// One event told to one of a person's ids.
 #[derive(Clone, Copy, Debug)]
@@ -143,10 +192,10 @@ struct Told {
 }
 
 fn any_story() -> impl Strategy<Value = (Vec<Shown>, Vec<Told>)> {
-    let shown = (0..40 * DAY, 0_u32..3, 0_u32..2).prop_map(|(born, campaign, creative)| Shown {
-        born,
-        campaign,
-        creative: 10 * campaign + creative,
+    let shown = (0..40 * DAY, 0_u32..3, 0_u32..2, 0_u32..3, any::<bool>());
+    let shown = shown.prop_map(|(born, campaign, creative, segment, ghost)| {
+        let creative = 10 * campaign + creative;
+        Shown { born, campaign, creative, segment, ghost }
     });
     proptest::collection::vec(shown, 1..24).prop_flat_map(|shown| {
         let delay_s = prop_oneof![0_u32..100, 0..2 * BILLING_S, 0..EXPIRY_S];
@@ -178,10 +227,6 @@ fn model_count(shown: &[Shown], told: &[Told], scope: CapScope, now: u32, window
         changes.entry(told.impression).or_default().push(change_of(*told, shown[told.impression].born));
     }
     let counts = |(impression, changes): &(usize, Vec<CapChange>)| {
-        let Shown { campaign, creative, .. } = shown[*impression];
-        let keep = KEEPS[campaign as usize];
-        let in_scope = (scope == CapScope::Campaign(CampaignId(campaign)) && keep.0 > 0)
-            || (scope == CapScope::Creative(CreativeId(creative)) && keep.1 > 0);
         let billed = changes.iter().filter_map(|change| match change {
             CapChange::Confirmed { at, .. } => Some(at.0),
             _ => None,
@@ -191,7 +236,7 @@ fn model_count(shown: &[Shown], told: &[Told], scope: CapScope, now: u32, window
             CapChange::Pending { until } | CapChange::Won { until } => Some(until.0),
             _ => None,
         });
-        in_scope
+        is_in(shown[*impression], scope)
             && match billed.min() {
                 Some(at) => at + window_s > now,
                 None => !released && open_until.max() > Some(now),
@@ -217,13 +262,8 @@ proptest! {
             }
             prop_assert!(all.is_sorted_by_key(order));
             let profile = Profile { impressions: &all, ..Profile::default() };
-            for (campaign, keep) in (0_u32..).zip(KEEPS) {
-                let scopes = [
-                    (CapScope::Campaign(CampaignId(campaign)), keep.0),
-                    (CapScope::Creative(CreativeId(10 * campaign)), keep.1),
-                    (CapScope::Creative(CreativeId(10 * campaign + 1)), keep.1),
-                ];
-                for ((scope, keep), window_s) in scopes.into_iter().flat_map(|s| [(s, window_s), (s, 60), (s, CAP_TIMES_S_MAX)]) {
+            for (scope, keep) in scopes() {
+                for window_s in [window_s, 60, CAP_TIMES_S_MAX] {
                     let real = profile.impressions_within(scope, Seconds(now), window_s);
                     let model = (0..3).map(|id| {
                         let of_id: Vec<_> = so_far.iter().filter(|told| told.id == id).copied().collect();
@@ -238,14 +278,16 @@ proptest! {
         };
         let mut now = 0;
         for (at, event) in told.iter().enumerate() {
-            let Shown { born, campaign, creative } = shown[event.impression];
+            let Shown { born, campaign, creative, segment, ghost } = shown[event.impression];
             now = born + event.delay_s;
-            let keep = KEEPS[campaign as usize];
             let told_event = CapEvent {
                 impression: ImpressionId([event.impression as u8; 16]),
                 campaign: CampaignId(campaign),
                 creative: CreativeId(creative),
-                keep: Keep { campaign: keep.0, creative: keep.1 },
+                advertiser: ADVERTISER,
+                segment: Some(SegmentId(segment)).filter(|segment| segment.0 > 0),
+                ghost,
+                keep: KEEPS[campaign as usize],
                 change: change_of(*event, born),
             };
             prop_assert_eq!(ids[event.id].apply(&told_event, Seconds(now)), 0);

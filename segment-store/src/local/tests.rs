@@ -1,10 +1,10 @@
-use decision::ids::{CampaignId, CreativeId, ImpressionId, PersonKey, SegmentId};
+use decision::ids::{AdvertiserId, CampaignId, CreativeId, ImpressionId, PersonKey, SegmentId};
 use decision::privacy::{Permit, Signals};
-use decision::profile::Membership;
+use decision::profile::{Keep, Membership};
 use decision::time::Seconds;
 
 use super::*;
-use crate::caps::{CapChange, Keep};
+use crate::caps::CapChange;
 use crate::profiles::Profiles;
 
 const ID: IdHash = IdHash([7; 16]);
@@ -24,9 +24,10 @@ fn membership(segment: u32, until: u32) -> Membership {
 }
 
 fn event(change: CapChange) -> CapEvent {
-    let keep = Keep { campaign: 3, creative: 3 };
+    let keep = Keep { campaign: 3, creative: 3, ..Keep::default() };
     let (campaign, creative) = (CampaignId(1), CreativeId(1));
-    CapEvent { impression: ImpressionId([1; 16]), campaign, creative, keep, change }
+    let (advertiser, segment, ghost) = (AdvertiserId(1), None, false);
+    CapEvent { impression: ImpressionId([1; 16]), campaign, creative, advertiser, segment, ghost, keep, change }
 }
 
 #[test]

@@ -16,7 +16,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use decision::ids::{CampaignId, CreativeId, IdHash, ImpressionId, PersonKey, SegmentId};
+use decision::ids::{AdvertiserId, CampaignId, CreativeId, IdHash, ImpressionId, PersonKey, SegmentId};
 use decision::privacy::{Permit, Signals};
 use decision::profile::Membership;
 use decision::time::{Micros, Seconds};
@@ -59,7 +59,10 @@ fn event(impression: u8, change: CapChange) -> CapEvent {
         impression: ImpressionId([impression; 16]),
         campaign: CampaignId(1),
         creative: CreativeId(2),
-        keep: Keep { campaign: 3, creative: 5 },
+        advertiser: AdvertiserId(3),
+        segment: Some(SegmentId(4)),
+        ghost: false,
+        keep: Keep { campaign: 3, creative: 5, ..Keep::default() },
         change,
     }
 }

@@ -60,7 +60,11 @@ async fn check_writers(options: RedisOptions) {
             let memberships = [membership(segment, 2_000_000)];
             profiles.join(&Join { ids: &ids, person: None, memberships: &memberships }, NOW).await.unwrap();
             let event = event(segment as u8, CapChange::Confirmed { at: at(999_000 + segment), until: at(2_000_000) });
-            profiles.count(&ids, &CapEvent { keep: Keep { campaign: 64, creative: 0 }, ..event }, NOW);
+            profiles.count(
+                &ids,
+                &CapEvent { keep: Keep { campaign: 64, creative: 0, ..Keep::default() }, ..event },
+                NOW,
+            );
         });
     }
     writers.join_all().await;

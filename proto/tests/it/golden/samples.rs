@@ -67,11 +67,18 @@ fn campaigns() -> Vec<Golden> {
         sources: vec!["add-to-cart".into(), "purchase".into()],
         ..Default::default()
     };
+    let by =
+        |subject: CapSubject| FrequencyCap { subject: subject.into(), count: 5, window_s: 3_600, ..Default::default() };
+    let capped = Campaign {
+        frequency_caps: vec![by(CapSubject::Advertiser), by(CapSubject::EachSegment), by(CapSubject::Campaign)],
+        ..campaign()
+    };
     vec![
         record("advertiser/3", Change::Advertiser(advertiser())),
         record("segment/4", Change::Segment(segment)),
         record("campaign/7", Change::Campaign(campaign())),
         record("campaign-stop/7", Change::Stop(stop())),
+        record("campaign/7", Change::Campaign(capped)),
     ]
 }
 
@@ -219,7 +226,22 @@ fn opportunities() -> Vec<Golden> {
         ..known.clone()
     };
     let test = OpportunityRecord { test: true, ..known.clone() };
-    vec![golden(PERSON, &known), golden([], &restricted), golden(PERSON, &test)]
+    let mut seen = known.clone();
+    let seen_by = |subject: CapSubject, id, ghost_of| SeenImpression {
+        subject: subject.into(),
+        id,
+        at: 1_772_366_000,
+        ghost_of,
+        ..Default::default()
+    };
+    seen.audience.get_or_insert_default().impressions = vec![
+        seen_by(CapSubject::Advertiser, 3, 0),
+        seen_by(CapSubject::EachSegment, 4, 0),
+        seen_by(CapSubject::Campaign, 7, 7),
+        seen_by(CapSubject::EachCreative, CREATIVE, 7),
+        seen_by(CapSubject::EachSegment, 4, 7),
+    ];
+    vec![golden(PERSON, &known), golden([], &restricted), golden(PERSON, &test), golden(PERSON, &seen)]
 }
 
 fn opportunity(imp_id: &str, private_auction: bool) -> Opportunity {
@@ -320,7 +342,19 @@ fn bids() -> Vec<Golden> {
         ..bid.clone()
     };
     let test = Bid { test: true, lease: 0, ..bid.clone() };
-    [bid, ghost, contextual, test].iter().map(|bid| golden(IMPRESSION, bid)).collect()
+    let counted = |subject: CapSubject, id| CapCount {
+        subject: subject.into(),
+        id,
+        window_s: 3_600,
+        count: 4,
+        limit: 5,
+        ..Default::default()
+    };
+    let capped = Bid {
+        cap_counts: vec![counted(CapSubject::Advertiser, 3), counted(CapSubject::EachSegment, 4)],
+        ..bid.clone()
+    };
+    [bid, ghost, contextual, test, capped].iter().map(|bid| golden(IMPRESSION, bid)).collect()
 }
 
 fn price() -> PriceSteps {
