@@ -9,6 +9,7 @@ use segment_store::{CapChange, CapEvent, Keep};
 use tracing::error;
 
 use crate::bidder::Bidder;
+use crate::exchange::dialect::Dialect;
 use crate::metrics::{CapOutcome, NoticeOutcome, SegmentCount};
 use crate::token::{Claims, Forged, NoticeKind};
 
@@ -71,7 +72,7 @@ pub async fn take(bidder: &Bidder, kind: NoticeKind, token: &str, query: &str, n
     }
     bidder.metrics.notice(kind, outcome);
     if outcome == NoticeOutcome::Taken && !claims.test {
-        act(bidder, kind, &claims, dialect.billing_window_s, billable, now);
+        act(bidder, kind, &claims, dialect, billable, now);
     }
     match kind {
         NoticeKind::Click => redirect(&claims),
@@ -144,8 +145,8 @@ fn sealed(claims: &Claims<'_>) -> wire::Sealed {
 
 /// What a notice that is durable changes on this node: how long money is held, what the caps count, what is shown.
 /// Money is charged by the ledger alone.
-fn act(bidder: &Bidder, kind: NoticeKind, claims: &Claims<'_>, billing_window_s: u32, billed: bool, now: Micros) {
-    let billing_end = now.plus_seconds(i64::from(billing_window_s));
+fn act(bidder: &Bidder, kind: NoticeKind, claims: &Claims<'_>, dialect: &Dialect, billed: bool, now: Micros) {
+    let billing_end = now.plus_seconds(i64::from(dialect.billing_window_s));
     let expiry = claims.expires_at.seconds();
     match kind {
         NoticeKind::Win => bidder.metrics.segment(SegmentCount::Wins, claims.segment),
@@ -159,7 +160,10 @@ fn act(bidder: &Bidder, kind: NoticeKind, claims: &Claims<'_>, billing_window_s:
         count(bidder, claims, CapOutcome::Confirmed, CapChange::Confirmed { at: now.seconds(), until: expiry }, now);
     } else if kind == NoticeKind::Win {
         bidder.reservations.extend(claims.impression, billing_end);
-        count(bidder, claims, CapOutcome::Won, CapChange::Won { until: billing_end.seconds() }, now);
+        // A notice that is late, or comes again, does not keep the impression open for longer.
+        let won = now.min(claims.bid_at.plus_seconds(i64::from(dialect.auction_window_s)));
+        let until = won.plus_seconds(i64::from(dialect.billing_window_s)).seconds();
+        count(bidder, claims, CapOutcome::Won, CapChange::Won { until }, now);
     } else if kind == NoticeKind::Loss {
         bidder.reservations.release(claims.impression);
         count(bidder, claims, CapOutcome::Released, CapChange::Released { until: expiry }, now);

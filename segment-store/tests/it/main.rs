@@ -10,6 +10,7 @@ mod redis_access;
 mod redis_faults;
 mod redis_versions;
 mod server;
+mod truth;
 
 use std::cell::Cell;
 use std::path::Path;
