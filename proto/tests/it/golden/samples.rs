@@ -342,19 +342,15 @@ fn bids() -> Vec<Golden> {
         ..bid.clone()
     };
     let test = Bid { test: true, lease: 0, ..bid.clone() };
-    let counted = |subject: CapSubject, id| CapCount {
-        subject: subject.into(),
-        id,
-        window_s: 3_600,
-        count: 4,
-        limit: 5,
-        ..Default::default()
-    };
     let capped = Bid {
         cap_counts: vec![counted(CapSubject::Advertiser, 3), counted(CapSubject::EachSegment, 4)],
         ..bid.clone()
     };
     [bid, ghost, contextual, test, capped].iter().map(|bid| golden(IMPRESSION, bid)).collect()
+}
+
+fn counted(subject: CapSubject, id: u32) -> CapCount {
+    CapCount { subject: subject.into(), id, window_s: 3_600, count: 4, limit: 5, ..Default::default() }
 }
 
 fn price() -> PriceSteps {
