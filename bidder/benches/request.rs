@@ -172,6 +172,7 @@ async fn place() -> Place {
             amount: i64::MAX / 4,
             until,
             refusal: 0,
+            multiplier_ppm: 0,
         };
         keeper.take(&LeaseRecord { event: Some(Event::Grant(grant)), ..LeaseRecord::default() }, now);
     }

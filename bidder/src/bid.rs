@@ -26,6 +26,7 @@ mod sample;
 
 pub use ids::{PersonIds, person_ids};
 use offers::Offers;
+use sample::Paces;
 
 /// What an exchange is answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,9 +97,11 @@ async fn answer(core: &Core, dialect: &Dialect, body: &[u8], buffers: &mut Buffe
     }
     let mut scratch = core.scratch.borrow_mut();
     let stopped = |slot| snapshot.is_stopped(slot);
+    let paces = offers.is_sampled().then(Paces::default);
+    let pace = |slot| paces.as_ref().map_or_else(|| snapshot.pace_ppm(slot), |paces| paces.read(&snapshot, slot));
     let reserve = |slot, amount| offers.reserve(slot, amount);
     let Decided { decisions, ghosts, evidence } =
-        decide::decide(&snapshot.index, &request, &mut scratch, stopped, reserve, &mut Silent);
+        decide::decide(&snapshot.index, &request, &mut scratch, stopped, pace, reserve, &mut Silent);
     for (imp, decision) in decisions.enumerate() {
         match decision {
             Decision::Bid(bid) => offers.add(imp, bid, &evidence),
@@ -106,6 +109,7 @@ async fn answer(core: &Core, dialect: &Dialect, body: &[u8], buffers: &mut Buffe
         }
     }
     ghosts.iter().for_each(|ghost| offers.ghost(ghost, &evidence));
+    offers.paced(paces);
     offers.finish().map_or(Answer::NoBid, Answer::Bids)
 }
 

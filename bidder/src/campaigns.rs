@@ -24,7 +24,7 @@ use tracing::{info, warn};
 
 use crate::exchange::response::{Ad, AdFacts};
 use crate::lease::{Account, Wanted};
-use crate::limits::{LEASE_IMPRESSIONS_MIN, LEASE_SHARE_OF_DAY, RETIRE_INTERVAL};
+use crate::limits::{LEASE_IMPRESSIONS_MIN, LEASE_SHARE_OF_DAY, PACE_PPM_MAX, RETIRE_INTERVAL};
 
 #[cfg(test)]
 mod tests;
@@ -56,6 +56,11 @@ impl Snapshot {
     /// Whether the campaign was stopped, also since the index was compiled.
     pub fn is_stopped(&self, slot: Slot) -> bool {
         self.stopped.get(slot.0 as usize).is_none_or(|flag| flag.load(Ordering::Relaxed))
+    }
+
+    /// What the campaign's prices are multiplied by, in millionths, at this moment.
+    pub fn pace_ppm(&self, slot: Slot) -> u32 {
+        self.accounts.get(slot.0 as usize).map_or(PACE_PPM_MAX, |account| account.pace_ppm())
     }
 
     /// The campaigns that may bid at `now` and so want money.

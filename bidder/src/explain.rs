@@ -17,7 +17,7 @@ use crate::bid::{look_up, seed};
 use crate::bidder::Bidder;
 use crate::campaigns::Snapshot;
 use crate::exchange::request::{BidRequest, RequestBuffer};
-use crate::limits::EXPLAIN_TIMEOUT;
+use crate::limits::{EXPLAIN_TIMEOUT, PACE_PPM_MAX};
 use crate::privacy;
 
 /// What a request would be answered, and why.
@@ -105,11 +105,12 @@ fn imps(
     let mut watch = Watch { snapshot, now, seen: BTreeMap::new() };
     let mut scratch = Scratch::default();
     let stopped = |slot| snapshot.is_stopped(slot);
+    let pace = |slot| snapshot.pace_ppm(slot);
     let reserve = |slot: decision::outcome::Slot, amount| {
         snapshot.accounts.get(slot.0 as usize).is_some_and(|account| account.available(now) >= amount)
     };
     let Decided { decisions, .. } =
-        decide::decide(&snapshot.index, &request, &mut scratch, stopped, reserve, &mut watch);
+        decide::decide(&snapshot.index, &request, &mut scratch, stopped, pace, reserve, &mut watch);
     let decisions: Vec<Decision> = decisions.collect();
     let explained = decisions.iter().enumerate().map(|(at, decision)| {
         let winner = match decision {
@@ -209,7 +210,11 @@ impl Trace for Watch<'_> {
         if steps.limited_cpm != steps.ruled_cpm {
             price.push(format!("{} {currency} within the limits", Cpm(steps.limited_cpm)));
         }
-        if steps.bid_cpm != steps.limited_cpm {
+        if steps.pace_ppm < PACE_PPM_MAX {
+            let (factor, paced) = (f64::from(steps.pace_ppm) / 1e6, Cpm(steps.paced_cpm));
+            price.push(format!("{paced} {currency} by pacing, x {factor}"));
+        }
+        if steps.bid_cpm != steps.paced_cpm {
             price.push(format!("{} in the currency of the bid", Cpm(steps.bid_cpm)));
         }
         self.seen(imp, campaign).price = price;

@@ -3,7 +3,7 @@
 //! `available = granted - charged - held` for every lease, where `held` is the sum of its open reservations. The hot
 //! path touches one atomic of a lease and one shard of the reservations.
 
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwapOption;
@@ -11,7 +11,7 @@ use decision::ids::{CampaignId, LeaseId};
 use decision::money::Nanos;
 use decision::time::Micros;
 
-use crate::limits::{LEASE_RENEW_S, LEASE_RENEW_SHARE};
+use crate::limits::{LEASE_RENEW_S, LEASE_RENEW_SHARE, PACE_PPM_MAX};
 use shortage::Answer;
 
 mod keeper;
@@ -31,6 +31,8 @@ pub struct Account {
     current: ArcSwapOption<Lease>,
     /// Nanos that bids wanted, got or not, since the keeper last asked: how fast the campaign would buy here.
     wanted: AtomicI64,
+    /// What the ledger has prices multiplied by, in millionths.
+    pace_ppm: AtomicU32,
     answer: Mutex<Answer>,
 }
 
@@ -38,7 +40,8 @@ impl Account {
     /// An account with no money yet.
     pub fn new(campaign: CampaignId) -> Self {
         let (current, wanted) = (ArcSwapOption::empty(), AtomicI64::new(0));
-        Self { campaign, current, wanted, answer: Mutex::new(Answer::None) }
+        let pace_ppm = AtomicU32::new(PACE_PPM_MAX);
+        Self { campaign, current, wanted, pace_ppm, answer: Mutex::new(Answer::None) }
     }
 
     /// Sets `amount` aside, and names the lease it is of. `None`: there is no lease, it has ended, or it has not enough
@@ -47,6 +50,18 @@ impl Account {
         self.wanted.fetch_add(amount.get(), Ordering::Relaxed);
         let lease = self.current.load();
         lease.as_ref().filter(|lease| lease.take(amount, now)).map(Arc::clone)
+    }
+
+    /// What prices are multiplied by so that the budget lasts, in millionths: 1 to 1,000,000. It may change at any
+    /// moment.
+    pub fn pace_ppm(&self) -> u32 {
+        self.pace_ppm.load(Ordering::Relaxed)
+    }
+
+    /// Takes what the ledger says; 0: nothing is paced. The wire is not trusted: a price is never raised.
+    fn set_pace(&self, multiplier_ppm: u32) {
+        let pace_ppm = if multiplier_ppm == 0 { PACE_PPM_MAX } else { multiplier_ppm.min(PACE_PPM_MAX) };
+        self.pace_ppm.store(pace_ppm, Ordering::Relaxed);
     }
 
     /// What can still be reserved.

@@ -115,6 +115,9 @@ pub const LEASE_IDLE_S_MIN: i64 = 2;
 /// The most of those. A usual lease (30 s) is renewed in time all the same.
 pub const LEASE_IDLE_S_MAX: i64 = 20;
 
+/// What is not paced is multiplied by, in millionths: no price is ever raised.
+pub const PACE_PPM_MAX: u32 = 1_000_000;
+
 /// Milliseconds between two looks at what the node needs.
 pub const LEASE_TICK_MS: u64 = 100;
 /// The least to ask for, in impressions at the campaign's highest price.

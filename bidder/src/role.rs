@@ -238,6 +238,7 @@ fn key(record: &LeaseRecord) -> Vec<u8> {
         Some(Event::Grant(grant)) => grant.campaign,
         Some(Event::Return(back)) => back.campaign,
         Some(Event::Settled(settled)) => settled.campaign,
+        Some(Event::Pace(pace)) => pace.campaign,
         None => 0,
     };
     campaign.to_string().into_bytes()

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use crate::ids::{AdvertiserId, CampaignId, CreativeId, Currency, SegmentId, VariantId};
 use crate::money::Nanos;
 use crate::targeting::{Size, Targeting};
-use crate::time::Micros;
+use crate::time::{LocalTime, Micros};
 
 mod check;
 
@@ -25,6 +25,10 @@ pub struct Campaign {
     pub flight: Flight,
     /// How much it may spend, in the advertiser's currency.
     pub budget: Budget,
+    /// How it spreads its budget.
+    pub pacing: Pacing,
+    /// The clock that its days go by.
+    pub local_time: LocalTime,
     /// Whom and where it wants to reach.
     pub targeting: Targeting,
     /// What to do where memberships or caps cannot be known.
@@ -78,10 +82,29 @@ pub struct Flight {
 /// The most a campaign may spend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Budget {
-    /// In one UTC day.
+    /// In one day of the campaign's clock.
     pub daily: Nanos,
     /// Over the whole flight.
     pub total: Nanos,
+}
+
+/// How a campaign spreads its budget over the day and the flight.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Pacing {
+    /// As fast as its prices buy.
+    #[default]
+    Asap,
+    /// In proportion to the traffic.
+    Even,
+    /// The same, with more of it early in the day.
+    FrontLoaded,
+}
+
+impl Pacing {
+    /// Whether prices are multiplied so that the budget lasts.
+    pub const fn is_paced(self) -> bool {
+        !matches!(self, Self::Asap)
+    }
 }
 
 /// What a campaign that needs memberships or caps does where the look-up was late, failed or not permitted.
@@ -213,6 +236,10 @@ pub struct CampaignDraft {
     pub daily_budget: i64,
     /// Total budget in nanos.
     pub total_budget: i64,
+    /// Becomes [`Campaign::pacing`].
+    pub pacing: Pacing,
+    /// Becomes [`Campaign::local_time`].
+    pub local_time: LocalTime,
     /// Becomes [`Campaign::targeting`]; `None`: everyone.
     pub targeting: Option<Targeting>,
     /// Becomes [`Campaign::when_audience_unknown`].

@@ -106,6 +106,12 @@ struct Auction {
     floor: Nanos,
 }
 
+/// What changes of a campaign without a recompile, by its slot.
+struct Live<S, P> {
+    stopped: S,
+    pace: P,
+}
+
 /// What stands the same for every opportunity and campaign of a decision.
 struct Round<'a, 'r> {
     index: &'a CampaignIndex,
@@ -117,7 +123,8 @@ struct Round<'a, 'r> {
 
 /// Decides on every opportunity of a bid request, in order.
 ///
-/// `stopped` says whether a campaign was stopped since the index was compiled. `reserve` sets an amount of a campaign's
+/// `stopped` says whether a campaign was stopped since the index was compiled, `pace` what the prices of a paced one are
+/// multiplied by, in millionths: 1 to 1,000,000. `reserve` sets an amount of a campaign's
 /// currency aside, or says that there is none; it is asked only for bids that nothing else stands in the way of, the
 /// best first. `trace` watches.
 ///
@@ -129,6 +136,7 @@ pub fn decide<'s>(
     request: &BidRequest<'_>,
     scratch: &'s mut Scratch,
     stopped: impl Fn(Slot) -> bool,
+    pace: impl Fn(Slot) -> u32,
     mut reserve: impl FnMut(Slot, Nanos) -> bool,
     trace: &mut impl Trace,
 ) -> Decided<'s> {
@@ -139,11 +147,12 @@ pub fn decide<'s>(
         person: Person::new(request.audience, request.now.seconds()),
         currency: currencies.find(|currency| index.rates().rate(**currency, **currency).is_some()).copied(),
     };
+    let live = Live { stopped, pace };
     scratch.prepare(&round);
     for (imp, opportunity) in request.opportunities.iter().enumerate() {
         let decision = match round.auction(imp, opportunity) {
             Ok(auction) => {
-                let closest = round.compete(scratch, &auction, &stopped, trace);
+                let closest = round.compete(scratch, &auction, &live, trace);
                 choice::choose(&round, scratch, &auction, closest, &mut reserve, trace)
             }
             Err(reason) => {
@@ -207,7 +216,7 @@ impl Round<'_, '_> {
         &self,
         scratch: &mut Scratch,
         auction: &Auction,
-        stopped: &impl Fn(Slot) -> bool,
+        live: &Live<impl Fn(Slot) -> bool, impl Fn(Slot) -> u32>,
         trace: &mut T,
     ) -> NoBidReason {
         let imp = auction.imp;
@@ -228,7 +237,7 @@ impl Round<'_, '_> {
             let found = scratch.matches.fit(slot);
             let fit = found.unwrap_or_else(|| explain::fit(self, imp, slot));
             let candidate = Candidate { slot, terms, fit };
-            match self.rank(scratch, auction, candidate, stopped, trace) {
+            match self.rank(scratch, auction, candidate, live, trace) {
                 Ok(rank) if found.is_some() => scratch.ranking.push(rank),
                 // Sizes of creatives are part of what the index matches.
                 Ok(_) => explain::refuse(self, imp, slot, NoBidReason::NoCreativeOfSize, trace),

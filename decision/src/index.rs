@@ -76,6 +76,7 @@ pub(crate) struct Terms {
     pub(crate) caps_advertiser: bool,
     /// Whether a cap on what each micro-segment buys holds for it.
     pub(crate) caps_segments: bool,
+    pub(crate) is_paced: bool,
     pub(crate) excludes_a_segment: bool,
     pub(crate) when_audience_unknown: WhenAudienceUnknown,
 }
@@ -135,6 +136,7 @@ impl CampaignIndex {
             is_capped: campaign.is_capped(),
             caps_advertiser: campaign.caps_by(CapSubject::Advertiser),
             caps_segments: campaign.caps_by(CapSubject::EachSegment),
+            is_paced: campaign.pacing.is_paced(),
             excludes_a_segment: campaign.targeting.excludes_a_segment(),
             when_audience_unknown: campaign.when_audience_unknown,
         });

@@ -204,6 +204,8 @@ reasons! {
     SegmentCap = "segment_cap", 23;
     /// The price is below the floor, or nothing.
     BelowFloor = "below_floor", 18;
+    /// Pacing has taken the price below the least the campaign offers, and it was not this request's turn.
+    Paced = "paced", 24;
     /// No creative has a size that fits.
     NoCreativeOfSize = "no_creative_of_size", 12;
     /// Every creative that fits needs http where https is required.
@@ -231,6 +233,10 @@ pub struct PriceSteps {
     pub ruled_cpm: Nanos,
     /// After the limits of the segment and the campaign.
     pub limited_cpm: Nanos,
+    /// What pacing multiplies it by, in millionths; 1,000,000: not paced.
+    pub pace_ppm: u32,
+    /// After pacing: never above [`Self::limited_cpm`], nor below the least that the limits allow.
+    pub paced_cpm: Nanos,
     /// After conversion to the currency of the bid.
     pub bid_cpm: Nanos,
 }

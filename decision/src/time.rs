@@ -2,6 +2,10 @@
 
 use core::ops::{Add, Sub};
 
+mod local;
+
+pub use local::{LocalTime, OFFSET_CHANGES_MAX, OFFSET_S_MAX};
+
 /// A moment: microseconds since 1970-01-01 UTC.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Micros(pub i64);

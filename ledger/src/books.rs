@@ -42,12 +42,14 @@ pub struct CampaignBooks {
     pub currency: Option<Currency>,
     /// Whether it gets no grants until it is published again.
     pub stopped: bool,
-    /// The most it may spend in one UTC day.
+    /// The most it may spend in one day of its own clock.
     pub daily_budget: Nanos,
     /// The most it may spend in all.
     pub total_budget: Nanos,
-    /// Booked on the UTC day of the look.
+    /// Booked on the day of the look, by the campaign's clock.
     pub spent_today: i128,
+    /// What nodes multiply its prices by so that its budget lasts, in millionths; `None`: it is not paced.
+    pub multiplier_ppm: Option<u32>,
     /// Its sums.
     pub sums: Sums,
 }

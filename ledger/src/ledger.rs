@@ -8,6 +8,7 @@ use decision::time::Micros;
 use proto::wire::{self, JournalEntry, LeaseRecord, LeaseSettled, Outcome, journal_entry::Input};
 
 use crate::limits;
+use crate::pacing::Pacing;
 use crate::tally::{Oddity, Tally};
 use account::{Account, AdvertiserAccount, Budget};
 use memory::Memory;
@@ -20,6 +21,7 @@ mod audit;
 mod charge;
 mod lend;
 mod memory;
+mod pace;
 mod snapshot;
 #[cfg(test)]
 mod tests;
@@ -58,7 +60,7 @@ impl From<LedgerPolicy> for wire::LedgerPolicy {
 pub struct Effects {
     /// For the stream `outcomes`.
     pub outcomes: Vec<Outcome>,
-    /// For the stream `leases`: grants and settlements.
+    /// For the stream `leases`: grants, settlements and paces.
     pub leases: Vec<LeaseRecord>,
 }
 
@@ -107,6 +109,7 @@ pub struct Ledger {
     memory: Memory,
     /// What the nodes have not been told yet.
     unsettled: BTreeMap<LeaseId, LeaseSettled>,
+    pacing: Pacing,
     total: Sums,
     tally: Tally,
 }
@@ -139,6 +142,7 @@ impl Ledger {
             closings: BTreeSet::new(),
             memory: Memory::default(),
             unsettled: BTreeMap::new(),
+            pacing: Pacing::default(),
             total: Sums::default(),
             tally: Tally::default(),
         }
@@ -186,7 +190,7 @@ impl Ledger {
             Input::Return(back) => self.hand_back(back),
             Input::Budget(budget) => self.budget(budget),
             Input::Stop(stop) => self.stop(CampaignId(stop.campaign)),
-            Input::Tick(_) => self.tick(),
+            Input::Tick(_) => self.tick(effects),
             Input::Policy(policy) => {
                 let wire::LedgerPolicy { lease_s, billing_window_s, memory_margin_s } = *policy;
                 self.policy = LedgerPolicy { lease_s, billing_window_s, memory_margin_s };
@@ -223,6 +227,7 @@ impl Ledger {
         account.advertiser = new.advertiser;
         account.budget = Some(new);
         account.stopped = false;
+        self.set_pacing(id);
     }
 
     fn stop(&mut self, campaign: CampaignId) {
@@ -231,17 +236,19 @@ impl Ledger {
         }
     }
 
-    fn tick(&mut self) {
+    fn tick(&mut self, effects: &mut Effects) {
         while let Some((_, lease)) = self.closings.first().filter(|(closes_at, _)| *closes_at <= self.now).copied() {
             self.close(lease);
         }
         self.memory.forget(self.forgettable(self.now));
+        self.pace(effects);
     }
 
     /// Whether a tick at `now` would change anything.
     pub fn is_tick_due(&self, now: Micros) -> bool {
         self.closings.first().is_some_and(|(closes_at, _)| *closes_at <= now)
             || self.memory.is_due(self.forgettable(now))
+            || self.is_pacing_due(now)
     }
 
     fn forgettable(&self, now: Micros) -> Micros {

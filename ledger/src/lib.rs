@@ -10,6 +10,7 @@
 mod books;
 mod ledger;
 pub mod limits;
+mod pacing;
 pub mod reconcile;
 mod serve;
 mod tally;

@@ -86,3 +86,49 @@ const _: () = assert!((TICK_S as i64) < CAUGHT_UP_S);
 const _: () = assert!(TICK_S < LEASE_S as u64);
 // An append may exceed its bound by one record, and every record has a frame.
 const _: () = assert!(2 * (APPEND_BYTES + event_log::limits::RECORD_BYTES_MAX) <= event_log::limits::BATCH_BYTES_MAX);
+
+// --- pacing ---
+
+/// Seconds between two looks at the multipliers of paced campaigns.
+pub const PACE_S: u32 = 10;
+
+/// Seconds between two looks after which nothing is concluded from what was spent meanwhile: the ledger was away, or the
+/// campaign was stopped.
+pub const PACE_PAUSE_S: u32 = 6 * PACE_S;
+
+/// The least multiplier, in millionths.
+pub const MULTIPLIER_PPM_MIN: u32 = 100;
+
+/// Nodes are told of a multiplier that moved by this many millionths of itself.
+pub const MULTIPLIER_TOLD_PPM: u32 = 10_000;
+
+/// The least time, in seconds, in which spend at twice the plan divides the multiplier by e.
+pub const PACE_TIME_S_MIN: u32 = 300;
+
+/// The same as a multiple of the time between bid and charge.
+pub const PACE_TIME_DELAYS: f64 = 4.0;
+
+/// The same as a multiple of the time in which the plan spends a charge.
+pub const PACE_TIME_CHARGES: f64 = 32.0;
+
+/// Charges that the means of amount and delay are of.
+pub const MEAN_OF_CHARGES: i64 = 64;
+
+/// What was not spent is caught up with at no more than this multiple of the plan.
+pub const CATCH_UP: f64 = 2.0;
+
+/// Steps down are no larger than spend at one plus this many times the plan makes them: more of it, as in the first minutes
+/// of a campaign, is as good a reason, but its answer has to be waited for all the same.
+pub const OVERSPEND_ERROR_MAX: f64 = 4.0;
+
+/// A day's weights begin at 1 plus this and end at 1 minus this where a campaign is front-loaded.
+pub const FRONT_LOAD: f64 = 0.5;
+
+/// The part of the way that an hour of the learnt week moves to what the same hour of this week was.
+pub const CURVE_WEIGHTS_NEW: f64 = 0.25;
+
+/// Of how many doublings of demand an hour counts for at most.
+pub const CURVE_STEP_MAX: f64 = 1.0;
+
+/// The least weight of an hour, as a part of the mean one: also where there was nobody once there may be somebody again.
+pub const CURVE_WEIGHT_MIN: f64 = 0.02;

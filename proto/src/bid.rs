@@ -86,7 +86,7 @@ pub fn encode(offered: &Offered<'_>) -> Vec<u8> {
     experiment(&mut bid, campaign, offer.arm);
     bid.packed(19, evidence.eligible(imp).iter().map(|campaign| campaign.0));
     bid.message(20, |steps| price(steps, &grounds.price, offered));
-    bid.number(23, ONE_PPM);
+    bid.number(23, grounds.price.pace_ppm);
     for cap in evidence.caps(grounds) {
         bid.message(24, |count| cap_count(count, cap));
     }
@@ -131,6 +131,7 @@ fn price(out: &mut Fields<'_>, steps: &PriceSteps, offered: &Offered<'_>) {
     out.signed(7, offer.rate.get());
     out.signed(8, opportunity.floor.cpm_micros());
     out.bytes(9, opportunity.floor_currency.as_ref().map_or("", |currency| currency.as_str()));
+    out.signed(10, steps.paced_cpm.cpm_micros());
 }
 
 fn cap_count(out: &mut Fields<'_>, cap: &CapCount) {

@@ -13,6 +13,8 @@ mod write;
 
 pub use read::campaign;
 pub(crate) use read::size;
+pub use read::{local_time, pacing};
+pub use write::local_time_record;
 
 /// The part of a campaign that the ledger keeps to. The record of a campaign carries the advertiser's daily budget
 /// beside it, since a bid need not know it.
@@ -27,5 +29,7 @@ pub fn budget(campaign: &Campaign, advertiser_daily: Option<Nanos>) -> wire::Cam
         until: campaign.flight.until.0,
         advertiser_daily: advertiser_daily.map(Nanos::get),
         name: campaign.name.clone(),
+        pacing: wire::Pacing::from(campaign.pacing).into(),
+        local_time: local_time_record(&campaign.local_time),
     }
 }

@@ -20,7 +20,7 @@ pub use replay::{Replay, Reserved, Unreadable};
 /// What a request was decided by. `imp_ids` are the names of the opportunities, in their order.
 ///
 /// The caller adds what a decision does not know: request id, node, the share sampled, the privacy restriction, the
-/// stopped campaigns, the lease's answers, and the decisions ([`decision_made`], [`offer_made`]).
+/// stopped campaigns, the paces, the lease's answers, and the decisions ([`decision_made`], [`offer_made`]).
 pub fn record<'a>(
     request: &BidRequest<'_>,
     imp_ids: impl IntoIterator<Item = &'a str>,

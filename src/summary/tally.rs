@@ -81,6 +81,9 @@ impl Tally {
                 units(campaign.sums.spent),
                 units(campaign.sums.outstanding),
             ));
+            if let Some(multiplier_ppm) = campaign.multiplier_ppm {
+                text.push_str(&format!(", prices paced x {:.3}", f64::from(multiplier_ppm) / 1e6));
+            }
         }
         say(&text);
     }

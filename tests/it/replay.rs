@@ -31,7 +31,11 @@ const LATER: &[(&str, &str, &str, &str)] = &[
     ("penniless", "300x250", "20", "0.001"),
     ("twin-one", "160x600", "2", "100"),
     ("twin-two", "160x600", "2", "100"),
+    (PACED, "970x250", "2", "0.5"),
 ];
+
+/// It wants more than its budget is for, so its prices are paced as soon as anybody is bid for.
+const PACED: &str = "paced";
 
 /// Whom requests are about: visitors and people of the sample, somebody unknown, and nobody.
 const PEOPLE: &[&str] = &["visitor", "person", "stranger", ""];
@@ -77,11 +81,13 @@ const OUTCOMES: &[&str] = &[
 
 /// The file of a campaign.
 fn campaign((name, size, price, budget): &(&str, &str, &str, &str)) -> String {
+    let pacing = if *name == PACED { "even" } else { "asap" };
     format!(
         "campaign: {name}
 advertiser: northtrail
 flight: {{from: 2026-01-01, until: 2036-01-01}}
 budget: {{daily: {budget}, total: {budget}}}
+pacing: {pacing}
 bids: {{default: {price}, max: {price}}}
 creatives:
   - creative: only
@@ -133,9 +139,10 @@ fn decided_again(campaigns: &[(u64, CampaignsRecord)], record: &OpportunityRecor
         answer.granted
     };
     let stopped = |slot: Slot| replay.stopped.contains(&index.campaign(slot).id);
+    let pace = |slot: Slot| replay.paces.get(&index.campaign(slot).id).copied().unwrap_or(1_000_000);
     let mut scratch = Scratch::default();
     let again = replay.with_request(|request| {
-        let decided = decide(&index, request, &mut scratch, stopped, reserve, &mut Silent);
+        let decided = decide(&index, request, &mut scratch, stopped, pace, reserve, &mut Silent);
         let decisions = decided.decisions.enumerate().map(|(imp, decision)| decision_made(imp, &decision, None));
         let ghosts = decided.ghosts.iter().map(|ghost| offer_made(ghost.imp, &ghost.offer, None));
         [decisions.collect(), ghosts.collect()]
@@ -204,6 +211,8 @@ fn every_recorded_request_is_decided_again_as_it_was() {
             *outcomes.entry(outcome).or_default() += 1;
         }
     }
+    let paced = records.iter().filter(|(_, record)| !record.paces.is_empty()).count();
+    assert!(paced > 0, "no price was paced");
     println!("{} requests were decided again: {outcomes:?}", records.len());
     let missed: Vec<_> = OUTCOMES.iter().filter(|outcome| !outcomes.contains_key(*outcome)).collect();
     assert!(missed.is_empty(), "nothing was {missed:?}");

@@ -16,7 +16,7 @@ use rand::Rng;
 use segment_store::{CapChange, CapEvent, ProfileBuffer};
 
 use super::ids::PersonIds;
-use super::sample::Sample;
+use super::sample::{Paces, Sample};
 use crate::bidder::Core;
 use crate::campaigns::Snapshot;
 use crate::events::Telemetry;
@@ -72,6 +72,18 @@ impl<'a> Offers<'a> {
         let sample = Sample::start(&core.bidder, person(request), request.seed, snapshot);
         let (granted, made, texts) = (VecDeque::new(), Vec::new(), String::new());
         Self { core, dialect, snapshot, view, request, ids, read: Some(read), granted, made, texts, sample }
+    }
+
+    /// Whether the request is recorded whole.
+    pub(super) fn is_sampled(&self) -> bool {
+        self.sample.is_some()
+    }
+
+    /// The multipliers that the decisions were made with, where the request is recorded whole.
+    pub(super) fn paced(&mut self, paces: Option<Paces>) {
+        if let Some((sample, paces)) = self.sample.as_mut().zip(paces) {
+            sample.paced(paces, self.snapshot);
+        }
     }
 
     /// Sets money aside for a bid that is ready otherwise. Nothing is ever spent on a test.

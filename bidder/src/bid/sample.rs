@@ -1,9 +1,12 @@
 //! One request in `opportunities`: with everything that decided it, so that it can be decided again.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
 use decision::decide;
 use decision::ids::{CampaignId, ImpressionId, PersonKey};
 use decision::money::Nanos;
-use decision::outcome::{NoBidReason, Offer};
+use decision::outcome::{NoBidReason, Offer, Slot};
 use proto::opportunity;
 use proto::wire;
 use xxhash_rust::xxh3::xxh3_64;
@@ -11,7 +14,20 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::bidder::{Bidder, Core};
 use crate::campaigns::Snapshot;
 use crate::exchange::request::BidRequest;
+use crate::limits::PACE_PPM_MAX;
 use crate::privacy;
+
+/// The multipliers that a request was decided with. They may change at any moment, and a record has one for each campaign:
+/// each is read once.
+#[derive(Default)]
+pub(super) struct Paces(RefCell<BTreeMap<Slot, u32>>);
+
+impl Paces {
+    /// What a campaign's prices are multiplied by for this request.
+    pub(super) fn read(&self, snapshot: &Snapshot, slot: Slot) -> u32 {
+        *self.0.borrow_mut().entry(slot).or_insert_with(|| snapshot.pace_ppm(slot))
+    }
+}
 
 /// A request that is recorded whole.
 pub(super) struct Sample {
@@ -19,6 +35,7 @@ pub(super) struct Sample {
     decisions: Vec<wire::DecisionMade>,
     ghosts: Vec<wire::DecisionMade>,
     stopped: Vec<u32>,
+    paces: Vec<wire::Pace>,
 }
 
 impl Sample {
@@ -32,11 +49,18 @@ impl Sample {
             decisions: Vec::new(),
             ghosts: Vec::new(),
             stopped: stopped(snapshot),
+            paces: Vec::new(),
         })
     }
 
     pub(super) fn reserved(&mut self, campaign: CampaignId, amount: Nanos, granted: bool) {
         self.reserves.push(wire::ReserveAnswer { campaign: campaign.0, amount: amount.get(), granted });
+    }
+
+    pub(super) fn paced(&mut self, paces: Paces, snapshot: &Snapshot) {
+        let paced = paces.0.into_inner().into_iter().filter(|(_, multiplier_ppm)| *multiplier_ppm < PACE_PPM_MAX);
+        let pace = |(slot, multiplier_ppm)| wire::Pace { campaign: snapshot.index.campaign(slot).id.0, multiplier_ppm };
+        self.paces = paced.map(pace).collect();
     }
 
     pub(super) fn bid(&mut self, imp: usize, offer: &Offer, impression: ImpressionId) {
@@ -74,6 +98,7 @@ impl Sample {
             decisions: self.decisions,
             ghosts: self.ghosts,
             stopped_campaigns: self.stopped,
+            paces: self.paces,
             ..opportunity::record(request, view.imps.iter().map(|imp| imp.id.text), &snapshot.index)
         })
     }

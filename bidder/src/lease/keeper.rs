@@ -13,7 +13,7 @@ use proto::wire::{LeaseAsk, LeaseGrant, LeaseRecord, LeaseRefusal, LeaseReturn, 
 
 use super::shortage::{Answer, Shortage};
 use super::{Account, Lease, Reservations};
-use crate::limits::{LEASE_ASK_AGAIN_S, LEASE_IDLE_S_MAX, LEASE_IDLE_S_MIN, LEASE_REFUSED_AGAIN_S};
+use crate::limits::{LEASE_ASK_AGAIN_S, LEASE_IDLE_S_MAX, LEASE_IDLE_S_MIN, LEASE_REFUSED_AGAIN_S, PACE_PPM_MAX};
 
 /// A campaign that should have money on this node.
 #[derive(Clone, Debug)]
@@ -82,8 +82,8 @@ impl Supply {
         may && needed && runs_short(&self.account, now)
     }
 
-    /// Notes an ask at `now`; how much to ask for.
-    fn send(&mut self, now: Micros, want: &Wanted) -> Nanos {
+    /// Notes an ask at `now`: how much to ask for, and what bids since the last one would have come to before pacing.
+    fn send(&mut self, now: Micros, want: &Wanted) -> (Nanos, Nanos) {
         if let Ask::Sent(_) = self.ask {
             self.account.heard(Answer::None);
         }
@@ -95,7 +95,9 @@ impl Supply {
         self.idle_until = now.plus_seconds(self.idle_s);
         self.idle_s = (2 * self.idle_s).min(LEASE_IDLE_S_MAX);
         self.asked = wanted.saturating_add(wanted).max(want.ask_min).min(want.ask_max);
-        self.asked
+        // The multiplier moves little from one ask to the next.
+        let demand = i128::from(wanted.get()) * i128::from(PACE_PPM_MAX) / i128::from(self.account.pace_ppm());
+        (self.asked, Nanos::new(i64::try_from(demand).unwrap_or(i64::MAX)))
     }
 }
 
@@ -153,6 +155,7 @@ impl Keeper {
     pub fn take(&mut self, record: &LeaseRecord, now: Micros) {
         match &record.event {
             Some(Event::Grant(grant)) if grant.node == self.node.0 => self.granted(grant, now),
+            Some(Event::Pace(pace)) => self.paced(CampaignId(pace.campaign), pace.multiplier_ppm),
             Some(Event::Settled(settled)) if settled.node == self.node.0 => self.settled(settled),
             _ => {}
         }
@@ -183,8 +186,16 @@ impl Keeper {
             return None;
         }
         self.asks += 1;
-        let amount = supply.send(now, want).get();
-        Some(Event::Ask(LeaseAsk { node: self.node.0, campaign: campaign.0, ask: self.asks, amount }))
+        let (amount, demand) = supply.send(now, want);
+        let (amount, demand) = (amount.get(), demand.get());
+        Some(Event::Ask(LeaseAsk { node: self.node.0, campaign: campaign.0, ask: self.asks, amount, demand }))
+    }
+
+    /// What prices are multiplied by is the same on all nodes.
+    fn paced(&mut self, campaign: CampaignId, multiplier_ppm: u32) {
+        if let Some(supply) = self.supplies.get(&campaign) {
+            supply.account.set_pace(multiplier_ppm);
+        }
     }
 
     fn granted(&mut self, grant: &LeaseGrant, now: Micros) {
@@ -193,6 +204,7 @@ impl Keeper {
             return;
         }
         let (campaign, amount) = (CampaignId(grant.campaign), Nanos::new(grant.amount));
+        self.paced(campaign, grant.multiplier_ppm);
         let lease = Arc::new(Lease::new(id, campaign, amount, now, Micros(grant.until)));
         let supply = self.supplies.get_mut(&campaign);
         if let Some(supply) = supply {

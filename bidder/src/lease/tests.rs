@@ -2,7 +2,7 @@ use std::fmt::Write;
 
 use decision::ids::{ImpressionId, NodeId};
 use proto::wire::lease_record::Event;
-use proto::wire::{LeaseGrant, LeaseRecord, LeaseRefusal, LeaseSettled};
+use proto::wire::{LeaseGrant, LeasePace, LeaseRecord, LeaseRefusal, LeaseSettled};
 
 use super::*;
 
@@ -37,7 +37,35 @@ fn want(account: &Arc<Account>) -> Wanted {
 
 fn grant(lease: u64, amount: i64, until: i64) -> LeaseGrant {
     let refusal = if lease == 0 { LeaseRefusal::DailyBudget } else { LeaseRefusal::None } as i32;
-    LeaseGrant { node: 1, campaign: 1, ask: 0, lease, amount, until, refusal }
+    LeaseGrant { node: 1, campaign: 1, ask: 0, lease, amount, until, refusal, multiplier_ppm: 0 }
+}
+
+fn paced(node: u64, multiplier_ppm: u32) -> Event {
+    Event::Grant(LeaseGrant { node, multiplier_ppm, ..grant(u64::from(multiplier_ppm) + 1, 1, 1_000) })
+}
+
+#[test]
+fn prices_are_paced_as_the_ledger_says_and_never_raised() {
+    let account = Arc::new(Account::new(CampaignId(1)));
+    let mut keeper = Keeper::new(NodeId(1), Arc::default());
+    let now = Micros(0);
+    let hear = |keeper: &mut Keeper, event: Event| {
+        keeper.take(&LeaseRecord { event: Some(event), ..LeaseRecord::default() }, now);
+        account.pace_ppm()
+    };
+    assert_eq!(hear(&mut keeper, paced(1, 400_000)), 1_000_000, "nothing is paced before the campaign is wanted");
+    let _asks = keeper.tick(now, &[want(&account)]);
+    assert_eq!(hear(&mut keeper, paced(1, 500_000)), 500_000);
+    assert_eq!(hear(&mut keeper, paced(2, 600_000)), 500_000, "a grant of another node says it later");
+    assert_eq!(hear(&mut keeper, Event::Pace(LeasePace { campaign: 1, multiplier_ppm: 250_000 })), 250_000);
+    assert_eq!(hear(&mut keeper, Event::Pace(LeasePace { campaign: 2, multiplier_ppm: 100_000 })), 250_000);
+    let _refused = account.reserve(Nanos::new(30), now);
+    let asks = keeper.tick(Micros(20 * SECOND), &[want(&account)]);
+    let Some(Event::Ask(ask)) = &asks[0].event else { panic!("it asks: {asks:?}") };
+    assert_eq!(ask.demand, 120, "what the bid would have been before pacing");
+    assert_eq!(hear(&mut keeper, Event::Pace(LeasePace { campaign: 1, multiplier_ppm: u32::MAX })), 1_000_000);
+    assert_eq!(hear(&mut keeper, paced(1, 700_000)), 700_000);
+    assert_eq!(hear(&mut keeper, paced(1, 0)), 1_000_000, "not paced any more");
 }
 
 fn impression(name: &str) -> ImpressionId {

@@ -315,3 +315,27 @@ proptest! {
         let _ = plan(&Registry::default(), &files, Micros(0), "test");
     }
 }
+
+#[test]
+fn a_campaign_carries_the_clock_of_its_time_zone() {
+    let text = |more: &str| {
+        let plain = campaign("boots", 10, &[("board", &["a"])]);
+        format!("{ADVERTISER}{}", plain.replace("bids:", &format!("{more}bids:")))
+    };
+    let published = |more: &str| {
+        let plan = planned(&Registry::default(), &text(more));
+        let record = proto::record::decode::<wire::CampaignsRecord>(&plan.records[1].1).expect("a record");
+        let Some(WireChange::Campaign(campaign)) = record.change else { panic!("a campaign") };
+        campaign
+    };
+    let plain = published("");
+    assert_eq!((plain.pacing(), plain.local_time, plain.from), (wire::Pacing::Asap, None, 1_767_225_600_000_000));
+    assert_eq!(published("time_zone: UTC\npacing: even\n").pacing(), wire::Pacing::Even);
+    let berlin = published("time_zone: Europe/Berlin\npacing: front_loaded\n");
+    assert_eq!(berlin.pacing(), wire::Pacing::FrontLoaded);
+    assert_eq!(berlin.from, 1_767_222_000_000_000, "a date is a day of the zone");
+    let clock = berlin.local_time.expect("a clock");
+    let changes: Vec<_> = clock.changes.iter().map(|change| (change.at / 1_000_000, change.offset_s)).collect();
+    assert_eq!((clock.time_zone.as_str(), clock.offset_s), ("Europe/Berlin", 3_600));
+    assert_eq!(changes, [(1_774_746_000, 7_200), (1_792_890_000, 3_600)]);
+}

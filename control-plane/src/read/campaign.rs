@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 
 use decision::campaign::{
-    AdvertiserDraft, Campaign, CampaignDraft, CapSubject, Experiment, PriceRule, SegmentPrice, WhenAudienceUnknown,
-    limits::CPM_MICROS_MAX,
+    AdvertiserDraft, Campaign, CampaignDraft, CapSubject, Experiment, Pacing, PriceRule, SegmentPrice,
+    WhenAudienceUnknown, limits::CPM_MICROS_MAX,
 };
 use decision::ids::SegmentId;
 use decision::money::Nanos;
+use jiff::tz::TimeZone;
 use proto::wire;
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -23,6 +24,8 @@ const KEYS: &[&str] = &[
     "kpi",
     "flight",
     "budget",
+    "pacing",
+    "time_zone",
     "targeting",
     "bids",
     "frequency_caps",
@@ -36,8 +39,12 @@ pub(crate) fn campaign(document: &At<'_>, id: u32, name: &str, names: &mut Names
     let before = document.problems.len();
     let fields = document.fields(KEYS)?;
     let advertiser = advertiser(&fields, name, names).unwrap_or_else(stand_in_advertiser);
-    let (from, until) = flight(&fields);
+    let zone = fields.get("time_zone").and_then(|at| Some((at.time_zone()?, at)));
+    let (from, until) = flight(&fields, zone.as_ref().map_or(&TimeZone::UTC, |(zone, _)| zone));
+    let local_time = zone.map(|(zone, at)| at.local_time(&zone, (from, until))).unwrap_or_default();
     let (daily_budget, total_budget) = budget(&fields);
+    let pacings = [("even", Pacing::Even), ("front_loaded", Pacing::FrontLoaded), ("asap", Pacing::Asap)];
+    let pacing = fields.get("pacing").and_then(|at| at.choice(&pacings)).unwrap_or_default();
     let bids = bids(&fields, names);
     let unknown = [("bid", WhenAudienceUnknown::Bid), ("no_bid", WhenAudienceUnknown::NoBid)];
     let draft = CampaignDraft {
@@ -54,6 +61,8 @@ pub(crate) fn campaign(document: &At<'_>, id: u32, name: &str, names: &mut Names
         until,
         daily_budget,
         total_budget,
+        pacing,
+        local_time,
         targeting: fields.get("targeting").map(|at| targeting(&at, names)),
         when_audience_unknown: fields
             .get("when_audience_unknown")
@@ -97,9 +106,9 @@ fn stand_in_advertiser() -> wire::Advertiser {
     wire::Advertiser { id: 1, name: text("-"), currency: text("USD"), domain: text("-"), ..wire::Advertiser::default() }
 }
 
-fn flight(fields: &Fields<'_>) -> (i64, i64) {
+fn flight(fields: &Fields<'_>, zone: &TimeZone) -> (i64, i64) {
     let flight = fields.require("flight").and_then(|at| at.fields(&["from", "until"]));
-    let moment = |key: &str| flight.as_ref().and_then(|flight| flight.require(key)).and_then(|at| at.moment());
+    let moment = |key: &str| flight.as_ref().and_then(|flight| flight.require(key)).and_then(|at| at.moment(zone));
     (moment("from").unwrap_or(i64::MIN), moment("until").unwrap_or(i64::MAX))
 }
 

@@ -4,6 +4,7 @@ use decision::campaign::limits::{CPM_MICROS_MAX, NAME_BYTES_MAX};
 use decision::ids::{Country, ExchangeName, Region};
 use decision::money::Nanos;
 use decision::targeting::{DeviceType, Size};
+use decision::time::{LocalTime, Micros, OFFSET_CHANGES_MAX};
 use jiff::civil::Date;
 use jiff::{Timestamp, tz::TimeZone};
 
@@ -107,14 +108,36 @@ impl<'a> At<'a> {
         })
     }
 
-    /// A moment in microseconds since 1970. A date alone is its first moment in UTC.
-    pub(crate) fn moment(&self) -> Option<i64> {
+    /// A moment in microseconds since 1970. A date alone is its first moment in the time zone.
+    pub(crate) fn moment(&self, zone: &TimeZone) -> Option<i64> {
         self.parse("a date such as 2026-05-31 or a moment such as 2026-05-31T18:00:00Z", |text| {
             let timestamp = match text.len() {
-                10 => TimeZone::UTC.to_timestamp(text.parse::<Date>().ok()?.at(0, 0, 0, 0)).ok()?,
+                10 => text.parse::<Date>().ok()?.to_zoned_datetime(zone.clone()).ok()?.timestamp(),
                 _ => text.parse::<Timestamp>().ok()?,
             };
             Some(timestamp.as_microsecond())
+        })
+    }
+
+    /// A time zone of the database that this program has in it.
+    pub(crate) fn time_zone(&self) -> Option<TimeZone> {
+        self.parse("a time zone by its IANA name, such as Europe/Berlin or UTC", |text| TimeZone::get(text).ok())
+    }
+
+    /// What the clock of a time zone does in a flight. Changes beyond [`OFFSET_CHANGES_MAX`] are left out: half a century
+    /// ahead nobody knows them.
+    pub(crate) fn local_time(&self, zone: &TimeZone, (from, until): (i64, i64)) -> LocalTime {
+        let (from, until) = (held(from), held(until));
+        let changes = zone.following(from).map(|change| (change.timestamp(), change.offset().seconds()));
+        let changes = changes.take_while(|(at, _)| *at < until).take(OFFSET_CHANGES_MAX);
+        let changes: Vec<_> = changes.map(|(at, offset_s)| (Micros(at.as_microsecond()), offset_s)).collect();
+        let first = zone.to_offset(from).seconds();
+        if first == 0 && changes.is_empty() {
+            return LocalTime::default();
+        }
+        LocalTime::new(zone.iana_name().unwrap_or_default().to_owned(), first, changes).unwrap_or_else(|| {
+            self.problem("changes its clock twice within a day of this flight, which days cannot follow");
+            LocalTime::default()
         })
     }
 
@@ -158,10 +181,15 @@ impl<'a> At<'a> {
     /// One of a few words.
     pub(crate) fn choice<T: Copy>(&self, choices: &[(&str, T)]) -> Option<T> {
         let words: Vec<&str> = choices.iter().map(|(word, _)| *word).collect();
-        self.parse(&words.join(" or "), |text| {
-            choices.iter().find(|(word, _)| *word == text).map(|(_, choice)| *choice)
-        })
+        let said = if words.len() > 2 { format!("one of {}", words.join(", ")) } else { words.join(" or ") };
+        self.parse(&said, |text| choices.iter().find(|(word, _)| *word == text).map(|(_, choice)| *choice))
     }
+}
+
+/// A moment in microseconds, held at the ends of what has a date.
+fn held(at: i64) -> Timestamp {
+    let end = if at < 0 { Timestamp::MIN } else { Timestamp::MAX };
+    Timestamp::from_microsecond(at).unwrap_or(end)
 }
 
 fn digits(text: &str) -> Option<&str> {

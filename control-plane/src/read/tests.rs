@@ -1,6 +1,7 @@
 use super::*;
 use crate::problem::SourceFile;
 use crate::yaml;
+use jiff::tz::TimeZone;
 
 /// What `read` makes of the single value `text`, or the problem it notes.
 fn read<T>(text: &str, read: impl Fn(&At<'_>) -> Option<T>) -> Result<T, String> {
@@ -33,11 +34,11 @@ fn money_is_exact() {
 
 #[test]
 fn times_and_windows() {
-    assert_eq!(read("2026-01-01", |at| at.moment()), Ok(1_767_225_600_000_000));
-    assert_eq!(read("2026-01-01T02:00:00+02:00", |at| at.moment()), Ok(1_767_225_600_000_000));
-    assert_eq!(read("\"2026-01-01T00:00:00.000001Z\"", |at| at.moment()), Ok(1_767_225_600_000_001));
+    assert_eq!(read("2026-01-01", |at| at.moment(&TimeZone::UTC)), Ok(1_767_225_600_000_000));
+    assert_eq!(read("2026-01-01T02:00:00+02:00", |at| at.moment(&TimeZone::UTC)), Ok(1_767_225_600_000_000));
+    assert_eq!(read("\"2026-01-01T00:00:00.000001Z\"", |at| at.moment(&TimeZone::UTC)), Ok(1_767_225_600_000_001));
     for bad in ["2026-02-30", "2026-01-01T00:00:00", "01.02.2026", "tomorrow", "2026-1-1", "20260101"] {
-        assert!(read(bad, |at| at.moment()).is_err(), "{bad}");
+        assert!(read(bad, |at| at.moment(&TimeZone::UTC)).is_err(), "{bad}");
     }
     assert_eq!(read("30m", |at| at.window_s()), Ok(1_800));
     assert_eq!(read("24h", |at| at.window_s()), Ok(86_400));

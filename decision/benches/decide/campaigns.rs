@@ -2,14 +2,14 @@
 //! countries or regions, and devices, and exclude a segment and a size: 7 to 9 predicates each. 25 of them reach broadly.
 
 use decision::campaign::{
-    Advertiser, Budget, Campaign, CapSubject, Creative, Experiment, Flight, FrequencyCap, PriceRule, SegmentPrice,
-    Strategy, Variant, WhenAudienceUnknown,
+    Advertiser, Budget, Campaign, CapSubject, Creative, Experiment, Flight, FrequencyCap, Pacing, PriceRule,
+    SegmentPrice, Strategy, Variant, WhenAudienceUnknown,
 };
 use decision::ids::{AdvertiserId, CampaignId, CreativeId, Label, SegmentId, VariantId};
 use decision::index::CampaignIndex;
 use decision::money::{Nanos, Rate, Rates};
 use decision::targeting::{DeviceType, Fact, Size, Targeting};
-use decision::time::Micros;
+use decision::time::{LocalTime, Micros};
 
 pub(crate) const COUNTRIES: [&str; 10] = ["DEU", "FRA", "USA", "AUT", "CHE", "ITA", "ESP", "GBR", "POL", "NLD"];
 pub(crate) const EXCHANGES: [&str; 8] = ["one", "two", "three", "four", "five", "six", "seven", "eight"];
@@ -106,6 +106,8 @@ fn campaign(dice: &mut Dice, id: u32, broad: bool) -> Campaign {
         },
         flight: Flight { from: Micros(0), until: Micros(i64::MAX) },
         budget: Budget { daily: Nanos::UNIT, total: Nanos::UNIT },
+        pacing: Pacing::Asap,
+        local_time: LocalTime::default(),
         targeting: if broad { broad_targeting(dice) } else { narrow_targeting(dice) },
         when_audience_unknown: WhenAudienceUnknown::NoBid,
         strategy: Strategy {

@@ -146,7 +146,7 @@ impl Ask {
             now: NOW.micros(),
             seed: self.seed,
         };
-        read(decide(index, &request, scratch, |_| false, |_, _| true, trace))
+        read(decide(index, &request, scratch, |_| false, |_| 1_000_000, |_, _| true, trace))
     }
 }
 

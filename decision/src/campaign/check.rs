@@ -104,6 +104,8 @@ impl TryFrom<CampaignDraft> for Campaign {
             advertiser,
             flight: Flight { from: Micros(draft.from), until: Micros(draft.until) },
             budget: Budget { daily: Nanos::new(draft.daily_budget), total: Nanos::new(draft.total_budget) },
+            pacing: draft.pacing,
+            local_time: draft.local_time,
             targeting,
             when_audience_unknown: draft.when_audience_unknown,
             strategy: Strategy {

@@ -14,11 +14,13 @@ pub(crate) struct Rank {
     price: Reverse<Nanos>,
     lot: u64,
     pub(crate) slot: Slot,
+    /// What its price was multiplied by: read once, since it may change at any moment.
+    pub(crate) pace_ppm: u32,
 }
 
 impl Rank {
-    pub(crate) fn new(price: Nanos, lot: u64, slot: Slot) -> Self {
-        Self { price: Reverse(price), lot, slot }
+    pub(crate) fn new(price: Nanos, lot: u64, slot: Slot, pace_ppm: u32) -> Self {
+        Self { price: Reverse(price), lot, slot, pace_ppm }
     }
 }
 
@@ -35,8 +37,9 @@ pub(crate) fn choose(
     let mut first = None;
     for place in 0..scratch.ranking.len() {
         bring_forward(&mut scratch.ranking, place);
-        let slot = scratch.ranking[place].slot;
-        let reason = match round.offer(scratch, auction, slot) {
+        let rank = scratch.ranking[place];
+        let slot = rank.slot;
+        let reason = match round.offer(scratch, auction, rank) {
             Ok((offer, price)) if offer.arm == Arm::HeldOut => {
                 let grounds = scratch.grounds(round, &offer, price);
                 scratch.ghosts.push(Ghost { imp: auction.imp, offer, grounds });

@@ -4,8 +4,8 @@
 use super::caps::Seen;
 use super::choice::Rank;
 use super::creative::{pick, rotation};
-use super::price::price;
-use super::{Auction, Round, Scratch};
+use super::price::{UNPACED, is_held_back, price};
+use super::{Auction, Live, Round, Scratch};
 use crate::campaign::WhenAudienceUnknown;
 use crate::experiment::arm;
 use crate::ids::CampaignId;
@@ -30,12 +30,12 @@ impl Round<'_, '_> {
         scratch: &Scratch,
         auction: &Auction,
         candidate: Candidate<'_>,
-        stopped: &impl Fn(Slot) -> bool,
+        live: &Live<impl Fn(Slot) -> bool, impl Fn(Slot) -> u32>,
         trace: &mut impl Trace,
     ) -> Result<Rank, NoBidReason> {
         let Candidate { slot, terms, fit } = candidate;
         let rate = scratch.rates[terms.currency as usize].ok_or(NoBidReason::Currency)?;
-        if stopped(slot) {
+        if (live.stopped)(slot) {
             return Err(NoBidReason::Stopped);
         }
         if !(terms.flight.from..terms.flight.until).contains(&self.request.now) {
@@ -65,7 +65,8 @@ impl Round<'_, '_> {
         if seen.campaign_is_capped(terms.id, campaign) {
             return Err(NoBidReason::CampaignCap);
         }
-        let price = self.price(terms, rate).ok_or(NoBidReason::NoPrice)?;
+        let pace_ppm = if terms.is_paced { (live.pace)(slot) } else { UNPACED };
+        let price = self.price(terms, rate, pace_ppm).ok_or(NoBidReason::NoPrice)?;
         trace.priced(auction.imp, campaign, price);
         if terms.caps_segments && price.segment.is_some_and(|segment| seen.segment_is_capped(campaign, segment)) {
             return Err(NoBidReason::SegmentCap);
@@ -73,7 +74,11 @@ impl Round<'_, '_> {
         if price.bid_cpm < auction.floor || price.bid_cpm <= Nanos::ZERO {
             return Err(NoBidReason::BelowFloor);
         }
-        Ok(Rank::new(price.bid_cpm, lot(self.request.seed, terms.id), slot))
+        // Other lots than those that break ties.
+        if is_held_back(&price, || lot(!self.request.seed, terms.id)) {
+            return Err(NoBidReason::Paced);
+        }
+        Ok(Rank::new(price.bid_cpm, lot(self.request.seed, terms.id), slot, pace_ppm))
     }
 
     /// Writes out what a campaign that competes offers, and how its price came about.
@@ -81,11 +86,12 @@ impl Round<'_, '_> {
         &self,
         scratch: &Scratch,
         auction: &Auction,
-        slot: Slot,
+        rank: Rank,
     ) -> Result<(Offer, PriceSteps), NoBidReason> {
+        let slot = rank.slot;
         let (campaign, terms) = (self.index.campaign(slot), &self.index.terms[slot.0 as usize]);
         let rate = scratch.rates[terms.currency as usize].ok_or(NoBidReason::Currency)?;
-        let price = self.price(terms, rate).ok_or(NoBidReason::NoPrice)?;
+        let price = self.price(terms, rate, rank.pace_ppm).ok_or(NoBidReason::NoPrice)?;
         let rotation = rotation(terms.creatives.range(), lot(self.request.seed, campaign.id), auction.imp);
         let opportunity = &self.request.opportunities[auction.imp];
         let pick = pick(self.index, rotation, opportunity, &self.seen(scratch), campaign)?;
@@ -101,7 +107,7 @@ impl Round<'_, '_> {
             price: price.bid_cpm,
             currency: auction.currency,
             rate,
-            campaign_price: price.limited_cpm,
+            campaign_price: price.paced_cpm,
             segment: price.segment,
             arm: arm(campaign.experiment.as_ref(), self.person.key()),
         };
@@ -110,13 +116,13 @@ impl Round<'_, '_> {
 
     /// What a campaign pays for the person. Its prices are looked at only where one may be for a segment of theirs.
     #[inline]
-    fn price(&self, terms: &Terms, rate: Rate) -> Option<PriceSteps> {
+    fn price(&self, terms: &Terms, rate: Rate, pace_ppm: u32) -> Option<PriceSteps> {
         let mut rule = None;
         if self.person.may_be_in(terms.priced) {
             let mut rules = self.index.segment_prices[terms.segment_prices.range()].iter();
             rule = rules.find(|rule| self.person.is_in(rule.segment, 0) == Some(true));
         }
-        price(&terms.limits, rule, rate)
+        price(&terms.limits, rule, rate, pace_ppm)
     }
 
     /// What the person has seen, and is about to see by the bids made so far.

@@ -4,6 +4,9 @@ use crate::campaign::{PriceRule, SegmentPrice, Strategy};
 use crate::money::{Nanos, Rate};
 use crate::outcome::PriceSteps;
 
+/// The multiplier of what is not paced, in millionths.
+pub(crate) const UNPACED: u32 = 1_000_000;
+
 /// The prices of a strategy that do not depend on the person.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
@@ -20,24 +23,47 @@ impl Limits {
 
 /// The price by `rule`, that of the first priced segment the person is in, or else the default price; in the currency of
 /// the bid by `rate`. `None` where there is no price. The limits of the segment come first and those of the campaign
-/// last, so that these always hold.
+/// after them, so that these always hold; last it is multiplied by `pace_ppm`, as far down as the limits allow.
 #[inline]
-pub(crate) fn price(limits: &Limits, rule: Option<&SegmentPrice>, rate: Rate) -> Option<PriceSteps> {
+pub(crate) fn price(limits: &Limits, rule: Option<&SegmentPrice>, rate: Rate, pace_ppm: u32) -> Option<PriceSteps> {
     let ruled_cpm = match rule.map(|rule| rule.price) {
         None => limits.default_cpm?,
         Some(PriceRule::Fixed(cpm)) => cpm,
         Some(PriceRule::Multiplier(ppm)) => limits.default_cpm?.scaled(ppm),
     };
-    let mut limited_cpm = ruled_cpm;
-    if let Some(rule) = rule {
-        limited_cpm = limited_cpm.max(rule.min_cpm.unwrap_or(limited_cpm)).min(rule.max_cpm.unwrap_or(Nanos::MAX));
+    let limited_cpm = limited(ruled_cpm, limits, rule);
+    let mut paced_cpm = limited_cpm;
+    if pace_ppm < UNPACED {
+        paced_cpm = limited_cpm.scaled(pace_ppm).max(limited(Nanos::ZERO, limits, rule));
     }
-    limited_cpm = limited_cpm.max(limits.min_cpm).min(limits.max_cpm);
     Some(PriceSteps {
         segment: rule.map(|rule| rule.segment),
         default_cpm: limits.default_cpm,
         ruled_cpm,
         limited_cpm,
-        bid_cpm: rate.convert_down(limited_cpm),
+        pace_ppm,
+        paced_cpm,
+        bid_cpm: rate.convert_down(paced_cpm),
     })
+}
+
+/// A price within the limits of the segment and the campaign.
+#[inline]
+fn limited(mut cpm: Nanos, limits: &Limits, rule: Option<&SegmentPrice>) -> Nanos {
+    if let Some(rule) = rule {
+        cpm = cpm.max(rule.min_cpm.unwrap_or(cpm)).min(rule.max_cpm.unwrap_or(Nanos::MAX));
+    }
+    cpm.max(limits.min_cpm).min(limits.max_cpm)
+}
+
+/// Whether pacing holds a bid back. Where it would take the price below the least that the campaign offers, that is
+/// offered so many times less often: on the average of the requests, `lot` by lot, the offer is the paced price.
+#[inline]
+pub(crate) fn is_held_back(steps: &PriceSteps, lot: impl FnOnce() -> u64) -> bool {
+    if steps.pace_ppm >= UNPACED {
+        return false;
+    }
+    let (wanted, offered) = (steps.limited_cpm.scaled(steps.pace_ppm), steps.paced_cpm);
+    let share = |nanos: Nanos| u128::from(nanos.get().unsigned_abs());
+    wanted < offered && u128::from(lot()) * share(offered) >= share(wanted) << 64
 }

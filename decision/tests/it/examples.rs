@@ -51,6 +51,18 @@ fn the_limits_of_the_campaign_hold_whatever_those_of_the_segment_say() {
 }
 
 #[test]
+fn pacing_multiplies_last_and_goes_no_lower_than_the_limits() {
+    check("campaign 1 cpm 2.00 pace 0.25", "person", "bid 1 at 0.50");
+    check("campaign 1 cpm 2.00 pace 0.25", "person imp 300x250 floor 0.51", "below_floor");
+    check("campaign 1 cpm 9.00 max 2.00 pace 0.5", "person", "bid 1 at 1.00");
+    check("campaign 1 cpm 2.00 price 7:9.00:3.00:4.00 pace 0.80", "person 7", "bid 1 at 3.20 for segment 7");
+    // At its least price it bids in proportion to how far pacing goes below it: here always, and never.
+    check("campaign 1 cpm 2.00 min 1.99 pace 0.99", "person", "bid 1 at 1.99");
+    check("campaign 1 cpm 2.00 min 2.00 pace 0.000001", "person", "paced");
+    check("campaign 1 cpm 2.00 pace 0.5\ncampaign 2 cpm 1.50", "person", "bid 2 at 1.50");
+}
+
+#[test]
 fn without_a_price_there_is_no_bid() {
     check("campaign 1 price 7:5.00", "person 8", "no_price");
     check("campaign 1 cpm 0", "person 8", "below_floor");

@@ -4,14 +4,14 @@ use std::cmp::Reverse;
 use std::ops::RangeInclusive;
 
 use decision::campaign::{
-    Advertiser, Budget, Campaign, CapSubject, Creative, Experiment, Flight, FrequencyCap, PriceRule, SegmentPrice,
-    Strategy, Variant, WhenAudienceUnknown,
+    Advertiser, Budget, Campaign, CapSubject, Creative, Experiment, Flight, FrequencyCap, Pacing, PriceRule,
+    SegmentPrice, Strategy, Variant, WhenAudienceUnknown,
 };
 use decision::ids::{AdvertiserId, CampaignId, CreativeId, Currency, Label, PersonKey, SegmentId, VariantId};
 use decision::money::{Nanos, Rate};
 use decision::profile::{CapScope, GhostScope, Impression, Membership};
 use decision::targeting::{DeviceType, Fact, Size, Targeting};
-use decision::time::{Micros, Seconds};
+use decision::time::{LocalTime, Micros, Seconds};
 
 use crate::world::{Ask, Imp, Person, World};
 
@@ -78,6 +78,8 @@ pub(crate) fn world(dice: &mut Dice) -> World {
     World {
         money: campaigns.iter().map(|c| (c.id, dice.of(&[0, 999, 1_000_000, 3_000_000, i64::MAX]))).collect(),
         stopped: campaigns.iter().map(|campaign| campaign.id).filter(|_| dice.percent(5)).collect(),
+        // Also of campaigns that are not paced: theirs must not be asked for.
+        paces: campaigns.iter().map(|c| (c.id, dice.of(&[1, 100_000, 500_001, 900_000, 1_000_000]))).collect(),
         campaigns,
         rates,
     }
@@ -101,6 +103,8 @@ pub(crate) fn campaign(dice: &mut Dice, id: u32) -> Campaign {
             until: Micros(i64::from(NOW_S) * 1_000_000 + dice.of(&[5_000_000, 5_000_000, 5_000_000, 5_000_000, 2, 1])),
         },
         budget: Budget { daily: Nanos::UNIT, total: Nanos::UNIT },
+        pacing: if dice.percent(20) { Pacing::Even } else { Pacing::Asap },
+        local_time: LocalTime::default(),
         targeting: if dice.percent(15) { Targeting::EVERYONE } else { targeting(dice, 3) },
         when_audience_unknown: dice.of(&[WhenAudienceUnknown::NoBid, WhenAudienceUnknown::Bid]),
         strategy,

@@ -2,8 +2,9 @@
 //!
 //! A world, a line each: `campaign ID` with any of `cpm X`, `min X`, `max X`, `price SEGMENT:X[:MIN:MAX]` (X an amount or
 //! `xFACTOR`), `for EXPR`, `creative ID:WxH[:VARIANT…]` (a variant is `ID`, `ID@SEGMENT+SEGMENT`, with `!` if it loads
-//! over http), `cap N/S`, `creative-cap N/S`, `advertiser-cap N/S`, `segment-cap N/S` (seconds), `of ADVERTISER`, `holdout SHARE`, `currency C`, `domain D`, `category C`,
-//! `unknown-bids`, `flight FROM..UNTIL` (seconds from now), `money X`, `stopped`; or `rate C X`. An EXPR is `segment:7`,
+//! over http), `cap N/S`, `creative-cap N/S`, `advertiser-cap N/S`, `segment-cap N/S` (seconds), `of ADVERTISER`, `pace SHARE`,
+//! `holdout SHARE`, `currency C`, `domain D`, `category C`, `unknown-bids`, `flight FROM..UNTIL` (seconds from now), `money X`,
+//! `stopped`; or `rate C X`. An EXPR is `segment:7`,
 //! `segment:7@50`, `country:DEU`, `region:DEU-BY`, `exchange:demo`, `device:phone`, `size:300x250`, or `all(…,…)`,
 //! `any(…)`, `none(…)` of these.
 //!
@@ -15,8 +16,8 @@
 use std::cmp::Reverse;
 
 use decision::campaign::{
-    Advertiser, Budget, Campaign, CapSubject, Creative, Experiment, Flight, FrequencyCap, PriceRule, SegmentPrice,
-    Strategy, Variant, WhenAudienceUnknown,
+    Advertiser, Budget, Campaign, CapSubject, Creative, Experiment, Flight, FrequencyCap, Pacing, PriceRule,
+    SegmentPrice, Strategy, Variant, WhenAudienceUnknown,
 };
 use decision::decide::{Scratch, decide};
 use decision::ids::{
@@ -27,7 +28,7 @@ use decision::money::{Cpm, Nanos, Rate, Rates};
 use decision::outcome::{Silent, Slot};
 use decision::profile::{CapScope, GhostScope, Impression, Membership};
 use decision::targeting::{DeviceType, Fact, Size, Targeting};
-use decision::time::Micros;
+use decision::time::{LocalTime, Micros};
 
 use crate::world::{Ask, Bidder, Imp, Made, Notes, Person, World};
 
@@ -78,7 +79,7 @@ pub(crate) fn check_listed(world: &str, request: &str, count: usize, first: u32)
     let has_money = |slot: Slot, _| world.money[&index.campaign(slot).id] > 0;
     let mut scratch = Scratch::default();
     let listed = ask.with(|request| {
-        let decided = decide(&index, request, &mut scratch, |_| false, has_money, &mut Silent);
+        let decided = decide(&index, request, &mut scratch, |_| false, |_| 1_000_000, has_money, &mut Silent);
         decided.evidence.eligible(0).to_vec()
     });
     assert_eq!((listed.len(), listed[0]), (count, CampaignId(first)));
@@ -160,6 +161,10 @@ fn read_campaign<'t>(world: &mut World, mut words: impl Iterator<Item = &'t str>
                 let value = words.next().unwrap_or_else(|| panic!("{word} has no value"));
                 match word {
                     "money" => money = amount(value),
+                    "pace" => {
+                        campaign.pacing = Pacing::Even;
+                        world.paces.insert(campaign.id, amount(value).get() as u32);
+                    }
                     word => set(&mut campaign, word, value),
                 }
             }
@@ -214,6 +219,8 @@ fn plain_campaign(id: u32) -> Campaign {
         },
         flight: Flight { from: Micros(0), until: Micros(i64::MAX) },
         budget: Budget { daily: Nanos::UNIT, total: Nanos::UNIT },
+        pacing: Pacing::Asap,
+        local_time: LocalTime::default(),
         targeting: Targeting::EVERYONE,
         when_audience_unknown: WhenAudienceUnknown::NoBid,
         strategy: Strategy {

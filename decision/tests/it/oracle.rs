@@ -3,7 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use decision::campaign::{Campaign, CapSubject, Creative, FrequencyCap, PriceRule, Variant, WhenAudienceUnknown};
+use decision::campaign::{
+    Campaign, CapSubject, Creative, FrequencyCap, Pacing, PriceRule, Variant, WhenAudienceUnknown,
+};
 use decision::ids::{CampaignId, Currency, PersonKey, SegmentId};
 use decision::outcome::{Arm, NoBidReason};
 use decision::profile::{CapScope, GhostScope};
@@ -108,7 +110,7 @@ impl Table<'_> {
                 closest = closest.max(reason);
             }
         }
-        competitors.sort_by_key(|(campaign, price)| (-price.bid, self.lot(campaign.id.0), campaign.id));
+        competitors.sort_by_key(|(campaign, price)| (-price.bid, self.lot(self.ask.seed, campaign.id.0), campaign.id));
         let eligible = competitors.iter().map(|(campaign, _)| campaign.id).collect();
         let mut ghosts = Vec::new();
         let mut bid = None;
@@ -183,10 +185,13 @@ impl Table<'_> {
         if self.reached(campaign, CapSubject::Campaign, 0, None) {
             return Err(NoBidReason::CampaignCap);
         }
-        let (campaign_price, segment) = self.price(campaign).ok_or(NoBidReason::NoPrice)?;
+        let (full_price, least, segment) = self.price(campaign).ok_or(NoBidReason::NoPrice)?;
         if segment.is_some() && self.reached(campaign, CapSubject::EachSegment, 0, segment) {
             return Err(NoBidReason::SegmentCap);
         }
+        let pace = if campaign.pacing == Pacing::Asap { None } else { self.world.paces.get(&campaign.id) };
+        let paced = i128::from(full_price) * i128::from(pace.copied().unwrap_or(1_000_000)) / 1_000_000;
+        let campaign_price = if pace.is_some() { (paced as i64).max(least) } else { full_price };
         let rate = from * BILLION / to;
         let bid = i128::from(campaign_price) * rate / BILLION;
         // In dollars, so that nothing is rounded.
@@ -194,6 +199,11 @@ impl Table<'_> {
         let floor_worth = floor.floor_currency.and_then(|currency| self.dollars(currency)).expect("checked before");
         if bid <= 0 || bid * to < i128::from(floor.floor.get()) * floor_worth {
             return Err(NoBidReason::BelowFloor);
+        }
+        // Offered at its least in paced/least of the cases: lot / 2^64 < paced / least.
+        let lot = i128::from(self.lot(!self.ask.seed, campaign.id.0));
+        if pace.is_some() && lot * i128::from(campaign_price) >= paced << 64 && paced < i128::from(campaign_price) {
+            return Err(NoBidReason::Paced);
         }
         Ok(Price { bid, rate, campaign: campaign_price, segment })
     }
@@ -268,7 +278,7 @@ impl Table<'_> {
         let offer = &self.ask.imps[imp];
         let mut rotated: Vec<&Creative> = campaign.creatives.iter().collect();
         let count = rotated.len();
-        rotated.rotate_left((self.lot(campaign.id.0) % count as u64) as usize);
+        rotated.rotate_left((self.lot(self.ask.seed, campaign.id.0) % count as u64) as usize);
         rotated.rotate_left(imp % count);
         rotated.retain(|creative| offer.sizes.contains(&creative.size));
         if rotated.is_empty() {
@@ -346,11 +356,11 @@ impl Table<'_> {
         impressions.filter(move |seen| i64::from(seen.at.0) > now - i64::from(window_s)).map(|seen| seen.scope)
     }
 
-    /// The price in the campaign's currency, and the segment that set it.
-    fn price(&self, campaign: &Campaign) -> Option<(i64, Option<SegmentId>)> {
+    /// The price in the campaign's currency, the least that its limits allow, and the segment that set it.
+    fn price(&self, campaign: &Campaign) -> Option<(i64, i64, Option<SegmentId>)> {
         let strategy = &campaign.strategy;
         let default = strategy.default_cpm.map(|cpm| cpm.get());
-        let (mut price, mut segment) = (default, None);
+        let (mut price, mut least, mut segment) = (default, 0, None);
         for rule in &strategy.segments {
             if self.is_in(rule.segment, 0) {
                 segment = Some(rule.segment);
@@ -366,16 +376,18 @@ impl Table<'_> {
                 if let (Some(cpm), Some(max)) = (price, rule.max_cpm) {
                     price = Some(cpm.min(max.get()));
                 }
+                least = rule.min_cpm.map_or(0, |cpm| cpm.get()).min(rule.max_cpm.map_or(i64::MAX, |cpm| cpm.get()));
                 break;
             }
         }
-        price.map(|cpm| (cpm.max(strategy.min_cpm.get()).min(strategy.max_cpm.get()), segment))
+        let limited = |cpm: i64| cpm.max(strategy.min_cpm.get()).min(strategy.max_cpm.get());
+        price.map(|cpm| (limited(cpm), limited(least), segment))
     }
 
     /// SplitMix64's finalizer of the seed and the golden-ratio multiple of the id.
-    fn lot(&self, campaign: u32) -> u64 {
+    fn lot(&self, seed: u64, campaign: u32) -> u64 {
         let mixed = [(30, 0xbf58_476d_1ce4_e5b9), (27, 0x94d0_49bb_1331_11eb)].iter().fold(
-            self.ask.seed ^ (u128::from(campaign) * 0x9e37_79b9_7f4a_7c15) as u64,
+            seed ^ (u128::from(campaign) * 0x9e37_79b9_7f4a_7c15) as u64,
             |lot: u64, (shift, factor): &(u32, u64)| (lot ^ lot >> shift).wrapping_mul(*factor),
         );
         mixed ^ mixed >> 31

@@ -21,6 +21,8 @@ pub(crate) struct World {
     /// Money left; a campaign that is not named has none.
     pub(crate) money: BTreeMap<CampaignId, i64>,
     pub(crate) stopped: Vec<CampaignId>,
+    /// What prices of paced campaigns are multiplied by, in millionths; one that is not named: nothing.
+    pub(crate) paces: BTreeMap<CampaignId, u32>,
 }
 
 /// A bid request and what is known of its person.
@@ -118,10 +120,7 @@ pub(crate) struct Made {
 
 impl Made {
     fn of(offer: &Offer, steps: &PriceSteps, caps: &[CapCount]) -> Self {
-        assert_eq!(
-            (steps.bid_cpm, steps.limited_cpm, steps.segment),
-            (offer.price, offer.campaign_price, offer.segment)
-        );
+        assert_eq!((steps.bid_cpm, steps.paced_cpm, steps.segment), (offer.price, offer.campaign_price, offer.segment));
         Self {
             campaign: offer.campaign.0,
             creative: offer.creative.0,
@@ -160,6 +159,7 @@ impl<'w> Bidder<'w> {
         let Self { world, index, scratch } = self;
         let mut money = world.money.clone();
         let stopped = |slot: Slot| world.stopped.contains(&index.campaign(slot).id);
+        let pace = |slot: Slot| world.paces.get(&index.campaign(slot).id).copied().unwrap_or(1_000_000);
         let mut granted = Vec::new();
         let reserve = |slot: Slot, amount: Nanos| {
             let left = money.entry(index.campaign(slot).id).or_default();
@@ -169,7 +169,7 @@ impl<'w> Bidder<'w> {
             grants
         };
         let (outcomes, held) =
-            ask.with(|request| outcomes(decide(index, request, scratch, stopped, reserve, trace), index));
+            ask.with(|request| outcomes(decide(index, request, scratch, stopped, pace, reserve, trace), index));
         assert_eq!(held, granted, "every amount granted is held by a bid, and no bid holds another");
         outcomes
     }

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use decision::campaign::Pacing;
 use decision::ids::{AdvertiserId, Currency, NodeId};
 use decision::money::Nanos;
-use decision::time::Micros;
+use decision::time::{LocalTime, Micros};
 use proto::wire::CampaignBudget;
 
 /// Sums of money in nanos. Invariant: `granted = charged + returned + outstanding` and `spent = charged + late`, none
@@ -70,7 +71,7 @@ impl std::ops::AddAssign for Sums {
     }
 }
 
-/// What was spent on the latest UTC day on which anything was.
+/// What was spent on the latest day on which anything was, by the clock of whoever spends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct DaySpend {
     pub(super) day: i64,
@@ -113,6 +114,9 @@ pub(super) struct Budget {
     pub(super) total: Nanos,
     pub(super) from: Micros,
     pub(super) until: Micros,
+    pub(super) pacing: Pacing,
+    /// What its days go by.
+    pub(super) clock: LocalTime,
 }
 
 impl Budget {
@@ -127,6 +131,8 @@ impl Budget {
             total: Nanos::new(wire.total),
             from: Micros(wire.from),
             until: Micros(wire.until),
+            pacing: proto::campaign::pacing(wire.pacing)?,
+            clock: proto::campaign::local_time(wire.local_time.as_ref())?,
         })
     }
 }
@@ -150,6 +156,11 @@ impl Account {
     pub(super) fn new(advertiser: AdvertiserId, budget: Option<Budget>) -> Self {
         let (sums, today) = (Sums::default(), DaySpend::default());
         Self { advertiser, budget, stopped: false, sums, today, asks: BTreeMap::new() }
+    }
+
+    /// The day of the campaign's clock that a moment is in.
+    pub(super) fn day(&self, at: Micros) -> i64 {
+        self.budget.as_ref().map_or_else(|| day_of(at), |budget| budget.clock.day(at))
     }
 }
 

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use decision::money::Nanos;
 use decision::time::Micros;
 
-use super::account::day_of;
 use super::{Ledger, Sums};
 use crate::books::{Books, CampaignBooks};
 
@@ -22,7 +21,8 @@ impl Ledger {
                 stopped: account.stopped,
                 daily_budget: budget.map_or(Nanos::ZERO, |budget| budget.daily),
                 total_budget: budget.map_or(Nanos::ZERO, |budget| budget.total),
-                spent_today: account.today.on(day_of(now)),
+                spent_today: account.today.on(account.day(now)),
+                multiplier_ppm: self.pacing.multiplier_ppm(*campaign),
                 sums: account.sums,
             }
         });

@@ -130,7 +130,7 @@ impl Ledger {
         }
         let amount = claim.rate.invert_up(price.min(bid));
         // Spend counts on the day on which the notice arrived, by the ledger's clock where a node's is ahead of it.
-        let day = day_of(Micros(claim.notice.at).min(self.now));
+        let arrived = Micros(claim.notice.at).min(self.now);
         let account = self.accounts.entry(campaign);
         let account = account.or_insert_with(|| Account::new(AdvertiserId(sealed.advertiser), None));
         let lent = self.leases.get_mut(&lease).filter(|lease| lease.campaign == campaign);
@@ -141,8 +141,11 @@ impl Ledger {
             Some(_) => Charge::Made,
         };
         let advertiser = self.advertisers.entry(account.advertiser).or_default();
-        account.today.add(day, amount);
-        advertiser.today.add(day, amount);
+        account.today.add(account.day(arrived), amount);
+        advertiser.today.add(day_of(arrived), amount);
+        if let Some(pacer) = self.pacing.pacers.get_mut(&campaign) {
+            pacer.charged(amount.get(), self.now.0.saturating_sub(sealed.bid_at));
+        }
         match lent {
             Some(lent) if charge == Charge::Made => {
                 lent.charged = lent.charged.saturating_add(amount);

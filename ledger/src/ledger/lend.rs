@@ -31,7 +31,9 @@ impl Ledger {
         if !self.is_unanswered(node, campaign, ask.ask) {
             return self.tally.odd(Oddity::RepeatedAsk);
         }
+        self.demanded(campaign, ask.demand, effects);
         let mut grant = LeaseGrant { node: ask.node, campaign: ask.campaign, ask: ask.ask, ..LeaseGrant::default() };
+        grant.multiplier_ppm = self.pacing.multiplier_ppm(campaign).unwrap_or_default();
         match self.affordable(campaign) {
             Ok((most, flight_end)) => {
                 let amount = wanted.min(most);
@@ -73,7 +75,10 @@ impl Ledger {
         let left = |limit: Nanos, spent: i128, outstanding: i128| i128::from(limit.get()) - spent - outstanding;
         let limits = [
             (Some(left(budget.total, sums.spent, sums.outstanding)), LeaseRefusal::TotalBudget),
-            (Some(left(budget.daily, account.today.on(today), sums.outstanding)), LeaseRefusal::DailyBudget),
+            (
+                Some(left(budget.daily, account.today.on(account.day(self.now)), sums.outstanding)),
+                LeaseRefusal::DailyBudget,
+            ),
             (
                 advertiser.daily.map(|daily| left(daily, advertiser.today.on(today), advertiser.outstanding)),
                 LeaseRefusal::AdvertiserBudget,
@@ -166,7 +171,7 @@ impl Ledger {
         }
     }
 
-    fn lease_record(&self, event: Event) -> LeaseRecord {
+    pub(super) fn lease_record(&self, event: Event) -> LeaseRecord {
         LeaseRecord { at: self.now.0, event: Some(event), shard: self.shard.0, sequence: self.sequence }
     }
 }

@@ -40,6 +40,7 @@ impl Collector for Figures {
         let oddities = Oddity::ALL.iter().map(|it| (it.label(), ConstCounter::new(books.tally.oddities(*it))));
         family(e, "ledger_oddities", "Inputs that were odd, by what was odd", "what", oddities)?;
         self.money(e, &books)?;
+        let paced: Vec<u32> = books.campaigns.iter().filter_map(|campaign| campaign.multiplier_ppm).collect();
         let whole = |count: usize| ConstGauge::new(i64::try_from(count).unwrap_or(i64::MAX));
         one(
             e,
@@ -47,6 +48,9 @@ impl Collector for Figures {
             "The last entry of the journal that is in the books",
             ConstCounter::new(books.sequence),
         )?;
+        one(e, "ledger_paced_campaigns", "Campaigns that are paced", whole(paced.len()))?;
+        let least = paced.into_iter().min().map_or(1.0, |ppm| f64::from(ppm) / 1e6);
+        one(e, "ledger_multiplier_min", "The least that prices are multiplied by to pace", ConstGauge::new(least))?;
         one(e, "ledger_open_leases", "Leases that are not closed", whole(books.open_leases))?;
         one(e, "ledger_impressions", "Impressions that are remembered", whole(books.impressions_remembered))?;
         let behind = self.books.behind(now).map_or(f64::INFINITY, |micros| micros as f64 / 1e6);

@@ -105,7 +105,7 @@ pub(super) fn read(stream: Stream, record: &Record) -> Result<Option<Input>, Ser
             Some(Event::Ask(ask)) => Some(Input::Ask(ask)),
             Some(Event::Return(back)) => Some(Input::Return(back)),
             // Our own.
-            Some(Event::Grant(_) | Event::Settled(_)) | None => None,
+            Some(Event::Grant(_) | Event::Settled(_) | Event::Pace(_)) | None => None,
         },
     })
 }
@@ -149,5 +149,7 @@ fn budget(campaign: &Campaign) -> Option<CampaignBudget> {
         until: campaign.until,
         advertiser_daily: advertiser.daily_budget,
         name: campaign.name.clone(),
+        pacing: campaign.pacing,
+        local_time: campaign.local_time.clone(),
     })
 }

@@ -62,6 +62,7 @@ fn lease_record(record: &LeaseRecord) -> KeyValue {
         Some(Event::Grant(grant)) => grant.campaign,
         Some(Event::Return(back)) => back.campaign,
         Some(Event::Settled(settled)) => settled.campaign,
+        Some(Event::Pace(pace)) => pace.campaign,
         None => 0,
     };
     (campaign.to_string().into_bytes(), encode(record))

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests fail by panicking, helpers of tests too")]
 
 mod oracle;
+mod pacing;
 mod properties;
 mod service;
 mod simulation;

@@ -27,8 +27,8 @@ pub(crate) fn facts(effects: &Effects) -> Vec<Fact> {
         overdrawn: o.overdrawn,
         above_bid: o.above_bid,
     });
-    let leases = effects.leases.iter().map(|record| match record.event.clone().unwrap() {
-        Event::Grant(g) => Fact::Grant {
+    let leases = effects.leases.iter().filter_map(|record| match record.event.clone().unwrap() {
+        Event::Grant(g) => Some(Fact::Grant {
             node: g.node,
             campaign: g.campaign,
             ask: g.ask,
@@ -36,15 +36,17 @@ pub(crate) fn facts(effects: &Effects) -> Vec<Fact> {
             amount: g.amount,
             until: g.until,
             refusal: g.refusal(),
-        },
-        Event::Settled(s) => Fact::Settled {
+        }),
+        Event::Settled(s) => Some(Fact::Settled {
             node: s.node,
             campaign: s.campaign,
             lease: s.lease,
             charged: s.charged,
             impressions: s.impressions,
             closed: s.closed,
-        },
+        }),
+        // Nothing is booked by it.
+        Event::Pace(_) => None,
         other => panic!("the ledger publishes no {other:?}"),
     });
     outcomes.chain(leases).collect()
@@ -178,7 +180,7 @@ impl Oracle {
         if ask.amount <= 0 {
             return Vec::new();
         }
-        let LeaseAsk { node, campaign, ask: number, amount } = *ask;
+        let LeaseAsk { node, campaign, ask: number, amount, .. } = *ask;
         let known = self.budget_of(campaign).is_some() || self.bookings.iter().any(|b| b.campaign == campaign);
         let since = self.margin_ago();
         let same = |(c, n, _, at): &&(u32, u64, u64, i64)| (*c, *n) == (campaign, node) && *at > since;

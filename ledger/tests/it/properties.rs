@@ -5,7 +5,7 @@ use decision::time::Micros;
 use ledger::{Ledger, Oddity};
 use proptest::prelude::*;
 use proto::wire::{
-    CampaignBudget, JournalEntry, LeaseAsk, LeaseReturn, Notice, NoticeKind, Sealed, journal_entry::Input,
+    CampaignBudget, JournalEntry, LeaseAsk, LeaseReturn, Notice, NoticeKind, Pacing, Sealed, journal_entry::Input,
 };
 
 fn fold(ledger: &mut Ledger, input: Input) {
@@ -25,7 +25,7 @@ fn lent(amount: i64) -> Ledger {
         ..CampaignBudget::default()
     };
     fold(&mut ledger, Input::Budget(budget));
-    fold(&mut ledger, Input::Ask(LeaseAsk { node: 1, campaign: 1, ask: 1, amount }));
+    fold(&mut ledger, Input::Ask(LeaseAsk { node: 1, campaign: 1, ask: 1, amount, demand: 0 }));
     ledger
 }
 
@@ -71,7 +71,7 @@ proptest! {
                 sealed.bid_at = a;
             }
             fold(&mut ledger, notice);
-            fold(&mut ledger, Input::Ask(LeaseAsk { node: 1, campaign: 1, ask: a.cast_unsigned(), amount: b }));
+            fold(&mut ledger, Input::Ask(LeaseAsk { node: 1, campaign: 1, ask: a.cast_unsigned(), amount: b, demand: c }));
             fold(&mut ledger, Input::Return(LeaseReturn { node: 1, campaign: 1, lease: 2, amount: c }));
             fold(&mut ledger, Input::Tick(proto::wire::Tick {}));
             let budget = CampaignBudget {
@@ -82,6 +82,7 @@ proptest! {
                 from: c,
                 until: a,
                 advertiser_daily: Some(c),
+                pacing: Pacing::FrontLoaded.into(),
                 ..CampaignBudget::default()
             };
             fold(&mut ledger, Input::Budget(budget));

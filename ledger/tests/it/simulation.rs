@@ -7,7 +7,7 @@ use ledger::{Charge, Effects, Ledger, Oddity, Tally};
 use proto::record::encode;
 use proto::wire::{
     CampaignBudget, CampaignStop, JournalEntry, LeaseAsk, LeaseGrant, LeaseReturn, LedgerPolicy, Notice, NoticeKind,
-    Sealed, Source, Tick, journal_entry::Input, lease_record::Event,
+    Pacing, Sealed, Source, Tick, journal_entry::Input, lease_record::Event,
 };
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
@@ -210,7 +210,13 @@ impl World {
                 self.asks += u64::from(self.random.random_bool(0.9));
                 let node = self.random.random_range(1..=3);
                 let amount = self.random.random_range(-10..1_000);
-                Input::Ask(LeaseAsk { node, campaign, ask: self.asks, amount })
+                Input::Ask(LeaseAsk {
+                    node,
+                    campaign,
+                    ask: self.asks,
+                    amount,
+                    demand: self.random.random_range(-1..5_000),
+                })
             }
             22..32 => self.hand_back()?,
             32..40 => Input::Tick(Tick {}),
@@ -234,6 +240,14 @@ impl World {
             until: self.now + self.random.random_range(0..4 * DAY),
             advertiser_daily: self.random.random_bool(0.7).then(|| self.random.random_range(0..4_000)),
             name: format!("campaign {campaign}"),
+            // One is always paced, and one from time to time.
+            pacing: if campaign == 2 || campaign == 3 && self.random.random_bool(0.5) {
+                Pacing::Even
+            } else {
+                Pacing::Asap
+            }
+            .into(),
+            ..CampaignBudget::default()
         })
     }
 

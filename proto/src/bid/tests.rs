@@ -26,7 +26,7 @@ fn names() -> Names<'static> {
 fn bids(request: &BidRequest<'_>) -> (wire::Bid, Vec<wire::Bid>) {
     let index = fixtures::index();
     let mut scratch = Scratch::default();
-    let result = decide(&index, request, &mut scratch, |_| false, |_, _| true, &mut Silent);
+    let result = decide(&index, request, &mut scratch, |_| false, |_| 1_000_000, |_, _| true, &mut Silent);
     let (evidence, names) = (result.evidence, names());
     let told = |imp, offer, grounds| told(&Offered { request, index: &index, imp, offer, grounds, evidence, names });
     let ghosts = result.ghosts.iter().map(|ghost| told(ghost.imp, &ghost.offer, &ghost.grounds)).collect();
@@ -81,6 +81,7 @@ fn a_bid_is_told_in_full() {
             rate: 1_100_000_000,
             floor: 500_000,
             floor_currency: "USD".into(),
+            paced_cpm: 2_200_000,
         }),
         pacing_multiplier_ppm: 1_000_000,
         cap_counts: vec![wire::CapCount { subject: 1, id: 7, window_s: 3_600, count: 1, limit: 3 }],
@@ -122,7 +123,7 @@ fn long_parts_are_written_as_the_generated_message_writes_them() {
     let (bid, _) = with_request(PersonKey([1; 16]), |request| {
         let index = fixtures::index();
         let mut scratch = Scratch::default();
-        let mut result = decide(&index, request, &mut scratch, |_| false, |_, _| true, &mut Silent);
+        let mut result = decide(&index, request, &mut scratch, |_| false, |_| 1_000_000, |_, _| true, &mut Silent);
         let Some(Decision::Bid(bid)) = result.decisions.next() else { panic!("a bid was expected") };
         let names = Names { request_id: &long, ..Names::default() };
         let Bid { offer, grounds, .. } = &bid;

@@ -1,12 +1,13 @@
 //! From the wire, which is not trusted, to a checked campaign.
 
 use decision::campaign::{
-    AdvertiserDraft, Campaign, CampaignDraft, CapSubject, CreativeDraft, DraftProblem, Experiment, PriceRule,
+    AdvertiserDraft, Campaign, CampaignDraft, CapSubject, CreativeDraft, DraftProblem, Experiment, Pacing, PriceRule,
     SegmentPrice, Variant, WhenAudienceUnknown, limits,
 };
 use decision::ids::{Country, ExchangeName, Region, SegmentId, VariantId};
 use decision::money::Nanos;
 use decision::targeting::{DeviceType, Fact, Size, Targeting};
+use decision::time::{LocalTime, Micros, OFFSET_CHANGES_MAX};
 
 use crate::ids::device;
 use crate::wire;
@@ -52,6 +53,8 @@ impl Reader {
         self.count("bids.segments", wire.segment_prices.len(), limits::SEGMENT_PRICES_MAX);
         self.count("frequency_caps", wire.frequency_caps.len(), limits::CAPS_MAX);
         self.count("creatives", wire.creatives.len(), limits::CREATIVES_MAX);
+        let changes = wire.local_time.as_ref().map_or(0, |clock| clock.changes.len());
+        self.count("time_zone", changes, OFFSET_CHANGES_MAX);
         for (at, creative) in wire.creatives.iter().take(limits::CREATIVES_MAX).enumerate() {
             self.count(&format!("creatives[{at}].variants"), creative.variants.len(), limits::VARIANTS_MAX);
         }
@@ -74,6 +77,8 @@ impl Reader {
             until: wire.until,
             daily_budget: wire.daily_budget,
             total_budget: wire.total_budget,
+            pacing: self.pacing(wire.pacing),
+            local_time: self.local_time(wire.local_time.as_ref()),
             targeting: wire.targeting.as_ref().and_then(|targeting| self.targeting("targeting", targeting)),
             when_audience_unknown: self.when_audience_unknown(wire.when_audience_unknown),
             default_cpm: wire.default_cpm,
@@ -101,6 +106,20 @@ impl Reader {
             domain: wire.domain.clone(),
             categories: wire.categories.clone(),
         }
+    }
+
+    fn pacing(&mut self, number: i32) -> Pacing {
+        pacing(number).unwrap_or_else(|| {
+            self.push("pacing", format!("has a value that is not known here: {number}"));
+            Pacing::default()
+        })
+    }
+
+    fn local_time(&mut self, wire: Option<&wire::LocalTime>) -> LocalTime {
+        local_time(wire).unwrap_or_else(|| {
+            self.push("time_zone", "must be a clock with few changes, none of them within a day of another");
+            LocalTime::default()
+        })
     }
 
     fn when_audience_unknown(&mut self, number: i32) -> WhenAudienceUnknown {
@@ -181,6 +200,22 @@ impl Reader {
         let parts = list.parts.iter().enumerate();
         parts.filter_map(|(at, part)| self.targeting(&format!("{path}.{group}[{at}]"), part)).collect()
     }
+}
+
+/// How a campaign spreads its budget; `None` where the number has no meaning.
+pub fn pacing(number: i32) -> Option<Pacing> {
+    Some(match wire::Pacing::try_from(number).ok()? {
+        wire::Pacing::Asap => Pacing::Asap,
+        wire::Pacing::Even => Pacing::Even,
+        wire::Pacing::FrontLoaded => Pacing::FrontLoaded,
+    })
+}
+
+/// The clock of a campaign, UTC where the record has none; `None` where there can be no such clock.
+pub fn local_time(wire: Option<&wire::LocalTime>) -> Option<LocalTime> {
+    let Some(wire) = wire else { return Some(LocalTime::default()) };
+    let changes = wire.changes.iter().map(|change| (Micros(change.at), change.offset_s)).collect();
+    LocalTime::new(wire.time_zone.clone(), wire.offset_s, changes)
 }
 
 /// Whether an expression has no more parts than are `left`, which it uses up. It is then no deeper either; how deep a

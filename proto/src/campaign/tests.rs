@@ -1,11 +1,11 @@
 use decision::campaign::{
-    Advertiser, Budget, Campaign, CapSubject, Creative, DraftProblem, Experiment, Flight, FrequencyCap, PriceRule,
-    SegmentPrice, Strategy as Prices, Variant, WhenAudienceUnknown, limits,
+    Advertiser, Budget, Campaign, CapSubject, Creative, DraftProblem, Experiment, Flight, FrequencyCap, Pacing,
+    PriceRule, SegmentPrice, Strategy as Prices, Variant, WhenAudienceUnknown, limits,
 };
 use decision::ids::{AdvertiserId, CampaignId, CreativeId, Label, SegmentId, VariantId};
 use decision::money::Nanos;
 use decision::targeting::{DeviceType, Fact, Size, Targeting};
-use decision::time::Micros;
+use decision::time::{LocalTime, Micros, OFFSET_S_MAX};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
@@ -137,22 +137,42 @@ fn experiment() -> impl Strategy<Value = Experiment> {
     })
 }
 
+fn pacing() -> impl Strategy<Value = (Pacing, LocalTime)> {
+    let pacing = prop_oneof![Just(Pacing::Asap), Just(Pacing::Even), Just(Pacing::FrontLoaded)];
+    let offset = || -OFFSET_S_MAX..=OFFSET_S_MAX;
+    let changes = vec((86_400_000_000_i64..1 << 50, offset()), 0..4).prop_map(|steps| {
+        let mut at = 0_i64;
+        steps
+            .into_iter()
+            .map(|(step, offset_s)| {
+                at += step;
+                (Micros(at), offset_s)
+            })
+            .collect()
+    });
+    let clock = ("[a-z]{1,9}", offset(), changes)
+        .prop_map(|(name, offset_s, changes)| LocalTime::new(name, offset_s, changes).expect("a clock"));
+    (pacing, clock)
+}
+
 fn any_campaign() -> impl Strategy<Value = Campaign> {
     let flight = (any::<i32>(), 1..=i64::from(u32::MAX))
         .prop_map(|(from, length)| Flight { from: Micros(from.into()), until: Micros(i64::from(from) + length) });
     let budget = (1..=i64::MAX, 1..=i64::MAX)
         .prop_map(|(daily, total)| Budget { daily: Nanos::new(daily), total: Nanos::new(total) });
     let unknown = prop_oneof![Just(WhenAudienceUnknown::NoBid), Just(WhenAudienceUnknown::Bid)];
-    let terms = (flight, budget, targeting(), unknown, prices(), vec(cap(), 0..=limits::CAPS_MAX));
+    let terms = (flight, budget, pacing(), targeting(), unknown, prices(), vec(cap(), 0..=limits::CAPS_MAX));
     (1..=u32::MAX, "\\PC{1,20}", advertiser(), terms, creatives(), option::of(experiment())).prop_map(
         |(id, name, advertiser, terms, creatives, experiment)| {
-            let (flight, budget, targeting, when_audience_unknown, strategy, caps) = terms;
+            let (flight, budget, (pacing, local_time), targeting, when_audience_unknown, strategy, caps) = terms;
             Campaign {
                 id: CampaignId(id),
                 name,
                 advertiser,
                 flight,
                 budget,
+                pacing,
+                local_time,
                 targeting,
                 when_audience_unknown,
                 strategy,
@@ -355,6 +375,8 @@ fn the_ledger_gets_what_it_keeps_to() {
             until: 2,
             advertiser_daily: Some(900),
             name: "boots".into(),
+            pacing: wire::Pacing::Asap.into(),
+            local_time: None,
         }
     );
     assert_eq!(budget(&campaign, None).advertiser_daily, None);

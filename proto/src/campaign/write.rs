@@ -1,8 +1,11 @@
 //! From a checked campaign to the wire.
 
-use decision::campaign::{Advertiser, Campaign, Creative, Experiment, FrequencyCap, PriceRule, SegmentPrice, Variant};
+use decision::campaign::{
+    Advertiser, Campaign, Creative, Experiment, FrequencyCap, Pacing, PriceRule, SegmentPrice, Variant,
+};
 use decision::money::Nanos;
 use decision::targeting::{Fact, Size, Targeting};
+use decision::time::{LocalTime, Micros};
 
 use crate::ids::device_number;
 use crate::wire;
@@ -20,6 +23,8 @@ impl From<&Campaign> for wire::Campaign {
             until: campaign.flight.until.0,
             daily_budget: campaign.budget.daily.get(),
             total_budget: campaign.budget.total.get(),
+            pacing: wire::Pacing::from(campaign.pacing).into(),
+            local_time: local_time_record(&campaign.local_time),
             targeting: Some((&campaign.targeting).into()),
             when_audience_unknown: wire::WhenAudienceUnknown::from(campaign.when_audience_unknown).into(),
             default_cpm: campaign.strategy.default_cpm.map(Nanos::cpm_micros),
@@ -33,6 +38,26 @@ impl From<&Campaign> for wire::Campaign {
             kpi: String::new(),
         }
     }
+}
+
+impl From<Pacing> for wire::Pacing {
+    fn from(pacing: Pacing) -> Self {
+        match pacing {
+            Pacing::Asap => Self::Asap,
+            Pacing::Even => Self::Even,
+            Pacing::FrontLoaded => Self::FrontLoaded,
+        }
+    }
+}
+
+/// A clock on the wire; none for UTC.
+pub fn local_time_record(clock: &LocalTime) -> Option<wire::LocalTime> {
+    let change = |(at, offset_s): &(Micros, i32)| wire::OffsetChange { at: at.0, offset_s: *offset_s };
+    (*clock != LocalTime::default()).then(|| wire::LocalTime {
+        time_zone: clock.time_zone().to_owned(),
+        offset_s: clock.first_offset_s(),
+        changes: clock.changes().iter().map(change).collect(),
+    })
 }
 
 impl From<&Advertiser> for wire::Advertiser {

@@ -1,5 +1,7 @@
 //! A recorded bid request, owned, so that it can be decided again.
 
+use std::collections::BTreeMap;
+
 use decision::decide::BidRequest;
 use decision::ids::{CampaignId, Country, Currency, ExchangeName, Label, PersonKey, Region, SegmentId};
 use decision::money::{Nanos, Rate, Rates};
@@ -25,6 +27,8 @@ pub struct Replay {
     pub rates: Rates,
     /// Campaigns that were stopped without a recompile.
     pub stopped: Vec<CampaignId>,
+    /// What prices of paced campaigns were multiplied by, in millionths; those not here: by 1,000,000.
+    pub paces: BTreeMap<CampaignId, u32>,
     /// What the lease was asked and answered, in order.
     pub reserves: Vec<Reserved>,
     place: Place,
@@ -140,6 +144,7 @@ impl TryFrom<&wire::OpportunityRecord> for Replay {
             index_version: wire.index_version,
             rates: Rates::new(wire.rates.iter().map(rate).collect::<Result<Vec<_>, _>>()?),
             stopped: wire.stopped_campaigns.iter().copied().map(CampaignId).collect(),
+            paces: wire.paces.iter().map(|pace| (CampaignId(pace.campaign), pace.multiplier_ppm)).collect(),
             reserves: wire.reserves.iter().map(reserved).collect(),
             place: place(context)?,
             opportunities: wire.opportunities.iter().map(offered).collect::<Result<_, _>>()?,

@@ -139,7 +139,7 @@ fn decided(index: &CampaignIndex, request: &BidRequest<'_>, without_money: Campa
         reserves.push(wire::ReserveAnswer { campaign: campaign.0, amount: amount.get(), granted });
         granted
     };
-    let result = decide(index, request, &mut scratch, |_| false, reserve, &mut Silent);
+    let result = decide(index, request, &mut scratch, |_| false, |_| 1_000_000, reserve, &mut Silent);
     let (decisions, ghosts) = made(result.decisions, result.ghosts);
     wire::OpportunityRecord { decisions, ghosts, reserves, ..record(request, ["1", "2"], index) }
 }
@@ -164,9 +164,10 @@ fn decided_again(record: &wire::OpportunityRecord) -> (Vec<wire::DecisionMade>, 
         answer.granted
     };
     let stopped = |slot: Slot| replay.stopped.contains(&index.campaign(slot).id);
+    let pace = |slot: Slot| replay.paces.get(&index.campaign(slot).id).copied().unwrap_or(1_000_000);
     let mut scratch = Scratch::default();
     replay.with_request(|request| {
-        let result = decide(&index, request, &mut scratch, stopped, reserve, &mut Silent);
+        let result = decide(&index, request, &mut scratch, stopped, pace, reserve, &mut Silent);
         made(result.decisions, result.ghosts)
     })
 }
@@ -214,7 +215,7 @@ fn an_offer_is_told_in_full() {
     let impression = ImpressionId([9; 16]);
     let mut scratch = Scratch::default();
     let told = with_request(treated, |request| {
-        let mut result = decide(&index, request, &mut scratch, |_| false, |_, _| true, &mut Silent);
+        let mut result = decide(&index, request, &mut scratch, |_| false, |_| 1_000_000, |_, _| true, &mut Silent);
         decision_made(0, &result.decisions.next().expect("two were asked for"), Some(impression))
     });
     let expected = wire::DecisionMade {

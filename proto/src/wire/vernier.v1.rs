@@ -151,7 +151,7 @@ pub struct Campaign {
     /// Exclusive.
     #[prost(int64, tag = "5")]
     pub until: i64,
-    /// The most it may spend in a UTC day.
+    /// The most it may spend in a day of its own clock.
     #[prost(int64, tag = "6")]
     pub daily_budget: i64,
     /// The most it may spend over its flight.
@@ -184,6 +184,34 @@ pub struct Campaign {
     pub objective: ::prost::alloc::string::String,
     #[prost(string, tag = "18")]
     pub kpi: ::prost::alloc::string::String,
+    /// How it spreads its budget.
+    #[prost(enumeration = "Pacing", tag = "19")]
+    pub pacing: i32,
+    /// The clock that its days go by; absent: UTC.
+    #[prost(message, optional, tag = "20")]
+    pub local_time: ::core::option::Option<LocalTime>,
+}
+/// The clock of a time zone during a flight, so that nobody who reads it needs a database of time zones.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct LocalTime {
+    /// IANA name.
+    #[prost(string, tag = "1")]
+    pub time_zone: ::prost::alloc::string::String,
+    /// Seconds ahead of UTC before the first change.
+    #[prost(int32, tag = "2")]
+    pub offset_s: i32,
+    /// By ascending time.
+    #[prost(message, repeated, tag = "3")]
+    pub changes: ::prost::alloc::vec::Vec<OffsetChange>,
+}
+/// A clock is set anew, such as for daylight saving time.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct OffsetChange {
+    #[prost(int64, tag = "1")]
+    pub at: i64,
+    /// Seconds ahead of UTC from then on.
+    #[prost(int32, tag = "2")]
+    pub offset_s: i32,
 }
 /// An expression over the person and the request.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -315,6 +343,39 @@ pub struct Experiment {
     pub salt: u64,
     #[prost(uint32, tag = "3")]
     pub holdout_ppm: u32,
+}
+/// How a campaign spreads its budget over the day and the flight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum Pacing {
+    /// As fast as its prices buy; also what campaigns did before there was pacing.
+    Asap = 0,
+    /// In proportion to the traffic.
+    Even = 1,
+    /// The same, times a weight that falls from 1.5 at the day's start to 0.5 at its end.
+    FrontLoaded = 2,
+}
+impl Pacing {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Asap => "PACING_ASAP",
+            Self::Even => "PACING_EVEN",
+            Self::FrontLoaded => "PACING_FRONT_LOADED",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "PACING_ASAP" => Some(Self::Asap),
+            "PACING_EVEN" => Some(Self::Even),
+            "PACING_FRONT_LOADED" => Some(Self::FrontLoaded),
+            _ => None,
+        }
+    }
 }
 /// What a campaign that needs memberships or caps does where they cannot be known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
@@ -489,7 +550,7 @@ pub struct PriceSteps {
     /// After conversion: what was offered, in `bid_currency`.
     #[prost(int64, tag = "4")]
     pub bid_cpm: i64,
-    /// Of the three prices before.
+    /// Of the prices before pacing and after it.
     #[prost(string, tag = "5")]
     pub campaign_currency: ::prost::alloc::string::String,
     #[prost(string, tag = "6")]
@@ -502,6 +563,9 @@ pub struct PriceSteps {
     pub floor: i64,
     #[prost(string, tag = "9")]
     pub floor_currency: ::prost::alloc::string::String,
+    /// After pacing: what is converted. 0 in records before there was pacing, as `limited_cpm`.
+    #[prost(int64, tag = "10")]
+    pub paced_cpm: i64,
 }
 /// What a frequency cap of the campaign had counted before this bid; before a ghost bid, the ghost bids before it as well.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -569,6 +633,16 @@ pub struct OpportunityRecord {
     /// The exchange said that the auction is a test: nothing of it is sold, billed or counted.
     #[prost(bool, tag = "18")]
     pub test: bool,
+    /// The multipliers that prices were paced by, where they were not 1,000,000.
+    #[prost(message, repeated, tag = "19")]
+    pub paces: ::prost::alloc::vec::Vec<Pace>,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Pace {
+    #[prost(uint32, tag = "1")]
+    pub campaign: u32,
+    #[prost(uint32, tag = "2")]
+    pub multiplier_ppm: u32,
 }
 /// What is the same for every impression of the request.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -922,17 +996,17 @@ impl NoticeKind {
         }
     }
 }
-/// Stream `leases`. Key: campaign. Nodes ask and hand back, the ledger grants and settles.
+/// Stream `leases`. Key: campaign. Nodes ask and hand back, the ledger grants, settles and paces.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct LeaseRecord {
     #[prost(int64, tag = "1")]
     pub at: i64,
-    /// Of grants and settlements: the journal entry they follow from. Several may follow from one, in a fixed order.
+    /// Of grants, settlements and paces: the journal entry they follow from. Several may follow from one, in a fixed order.
     #[prost(uint32, tag = "6")]
     pub shard: u32,
     #[prost(uint64, tag = "7")]
     pub sequence: u64,
-    #[prost(oneof = "lease_record::Event", tags = "2, 3, 4, 5")]
+    #[prost(oneof = "lease_record::Event", tags = "2, 3, 4, 5, 8")]
     pub event: ::core::option::Option<lease_record::Event>,
 }
 /// Nested message and enum types in `LeaseRecord`.
@@ -947,6 +1021,8 @@ pub mod lease_record {
         Return(super::LeaseReturn),
         #[prost(message, tag = "5")]
         Settled(super::LeaseSettled),
+        #[prost(message, tag = "8")]
+        Pace(super::LeasePace),
     }
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -961,6 +1037,9 @@ pub struct LeaseAsk {
     /// In the campaign's currency.
     #[prost(int64, tag = "4")]
     pub amount: i64,
+    /// What the node's bids since its last ask, made or short of money, would have come to at their prices before pacing.
+    #[prost(int64, tag = "5")]
+    pub demand: i64,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct LeaseGrant {
@@ -980,6 +1059,9 @@ pub struct LeaseGrant {
     pub until: i64,
     #[prost(enumeration = "LeaseRefusal", tag = "7")]
     pub refusal: i32,
+    /// What the node multiplies its prices by; 0: nothing is paced, as 1,000,000.
+    #[prost(uint32, tag = "8")]
+    pub multiplier_ppm: u32,
 }
 /// The node will not bid on the lease any more and hands back what is neither charged nor held for bids in flight.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -1013,8 +1095,17 @@ pub struct LeaseSettled {
     #[prost(bool, tag = "6")]
     pub closed: bool,
 }
+/// From here on every node multiplies the campaign's prices by this.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct LeasePace {
+    #[prost(uint32, tag = "1")]
+    pub campaign: u32,
+    /// 1 to 1,000,000.
+    #[prost(uint32, tag = "2")]
+    pub multiplier_ppm: u32,
+}
 /// Stream `ledger-journal`. Key: shard. Every input of the ledger's fold, in order.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct JournalEntry {
     #[prost(uint32, tag = "1")]
     pub shard: u32,
@@ -1037,7 +1128,7 @@ pub struct JournalEntry {
 }
 /// Nested message and enum types in `JournalEntry`.
 pub mod journal_entry {
-    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
     pub enum Input {
         #[prost(message, tag = "6")]
         Notice(super::Notice),
@@ -1047,7 +1138,7 @@ pub mod journal_entry {
         Return(super::LeaseReturn),
         #[prost(message, tag = "9")]
         Budget(super::CampaignBudget),
-        /// Time passed: leases past their end and billing window are closed.
+        /// Time passed: leases past their end and billing window are closed, and paced campaigns get new multipliers.
         #[prost(message, tag = "10")]
         Tick(super::Tick),
         #[prost(message, tag = "11")]
@@ -1081,7 +1172,7 @@ pub struct Source {
     pub offset: u64,
 }
 /// The part of a campaign that the ledger keeps to.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct CampaignBudget {
     #[prost(uint32, tag = "1")]
     pub campaign: u32,
@@ -1101,6 +1192,11 @@ pub struct CampaignBudget {
     pub advertiser_daily: ::core::option::Option<i64>,
     #[prost(string, tag = "9")]
     pub name: ::prost::alloc::string::String,
+    #[prost(enumeration = "Pacing", tag = "10")]
+    pub pacing: i32,
+    /// Absent: UTC.
+    #[prost(message, optional, tag = "11")]
+    pub local_time: ::core::option::Option<LocalTime>,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Tick {}
@@ -1327,6 +1423,9 @@ pub struct SnapshotHead {
     /// How often inputs were odd, in the order of the program's list.
     #[prost(uint64, repeated, tag = "8")]
     pub oddities: ::prost::alloc::vec::Vec<u64>,
+    /// When multipliers are to be looked at again.
+    #[prost(int64, tag = "9")]
+    pub pacing_due_at: i64,
 }
 /// Sums of money: signed numbers of nanos in 16 bytes, little-endian. What is not here follows from it.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -1343,7 +1442,7 @@ pub struct MoneySums {
 /// What was spent on one day.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct DaySpent {
-    /// When the day began.
+    /// When the day began, by the clock of whoever spends.
     #[prost(int64, tag = "1")]
     pub day: i64,
     /// A signed number of nanos in 16 bytes, little-endian.
@@ -1368,6 +1467,46 @@ pub struct CampaignAccount {
     /// By ascending node.
     #[prost(message, repeated, tag = "7")]
     pub asks: ::prost::alloc::vec::Vec<AnsweredAsk>,
+    /// Absent: it is not paced.
+    #[prost(message, optional, tag = "8")]
+    pub pacer: ::core::option::Option<PacerState>,
+}
+/// What pacing knows of a campaign.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PacerState {
+    /// How far the natural logarithm of the multiplier is below 0, in millionths.
+    #[prost(uint32, tag = "1")]
+    pub fall: u32,
+    /// The multiplier that the nodes were told.
+    #[prost(uint32, tag = "2")]
+    pub told_ppm: u32,
+    /// When the first node asked.
+    #[prost(int64, optional, tag = "3")]
+    pub begun_at: ::core::option::Option<i64>,
+    #[prost(bool, tag = "4")]
+    pub started: bool,
+    #[prost(int64, optional, tag = "5")]
+    pub looked_at: ::core::option::Option<i64>,
+    /// What had been spent in all by then: a signed number of nanos in 16 bytes, little-endian.
+    #[prost(bytes = "vec", tag = "6")]
+    pub spent: ::prost::alloc::vec::Vec<u8>,
+    #[prost(int64, optional, tag = "7")]
+    pub demanded_at: ::core::option::Option<i64>,
+    /// When the hour that is being learnt began, by the campaign's clock, and what is known of it.
+    #[prost(int64, optional, tag = "8")]
+    pub hour: ::core::option::Option<i64>,
+    #[prost(int64, tag = "9")]
+    pub hour_demand: i64,
+    #[prost(bool, tag = "10")]
+    pub hour_is_whole: bool,
+    /// Means of the latest charges, and of the microseconds from bid to charge.
+    #[prost(int64, tag = "11")]
+    pub charge: i64,
+    #[prost(uint64, tag = "12")]
+    pub delay_us: u64,
+    /// The learnt week, an hour a number: 1,024 more for twice the demand; 0: not learnt.
+    #[prost(uint32, repeated, tag = "13")]
+    pub week: ::prost::alloc::vec::Vec<u32>,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct AnsweredAsk {

@@ -117,7 +117,7 @@ impl World<'_> {
         let asked = BidRequest { context: &context, opportunities: &opportunities, audience, now, seed };
         let scratch = &mut self.scratch;
         let Decided { decisions, ghosts, .. } =
-            decide(&self.index, &asked, scratch, |_| false, |_, _| true, &mut Silent);
+            decide(&self.index, &asked, scratch, |_| false, |_| 1_000_000, |_, _| true, &mut Silent);
         let ghosts: Vec<Ghost> = ghosts.to_vec();
         let decisions: Vec<Decision> = decisions.collect();
         for (imp, (decision, luck)) in decisions.iter().zip(&request.luck).enumerate() {

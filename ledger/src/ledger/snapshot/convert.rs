@@ -5,11 +5,13 @@ use decision::money::Nanos;
 use decision::time::Micros;
 use proto::wire::{
     AdvertiserAccount as WireAdvertiser, AnsweredAsk, CampaignAccount, CampaignBudget, DaySpent, MoneySums, OpenLease,
+    PacerState,
 };
 
 use super::SnapshotError;
 use crate::ledger::Lease;
 use crate::ledger::account::{Account, AdvertiserAccount, Budget, DaySpend, Sums, day_of, start_of};
+use crate::pacing::{Curve, Pacer};
 
 const DAMAGED: SnapshotError = SnapshotError::Damaged("an account is damaged");
 
@@ -45,7 +47,7 @@ fn read_spent(wire: Option<DaySpent>) -> Result<DaySpend, SnapshotError> {
 }
 
 fn budget(campaign: CampaignId, budget: &Budget) -> CampaignBudget {
-    let Budget { name, advertiser, currency, daily, total, from, until } = budget;
+    let Budget { name, advertiser, currency, daily, total, from, until, pacing, clock } = budget;
     CampaignBudget {
         campaign: campaign.0,
         advertiser: advertiser.0,
@@ -57,6 +59,8 @@ fn budget(campaign: CampaignId, budget: &Budget) -> CampaignBudget {
         // It stands with the advertiser.
         advertiser_daily: None,
         name: name.clone(),
+        pacing: proto::wire::Pacing::from(*pacing).into(),
+        local_time: proto::campaign::local_time_record(clock),
     }
 }
 
@@ -68,11 +72,13 @@ fn read_budget(wire: CampaignBudget) -> Result<Budget, SnapshotError> {
         total: Nanos::new(wire.total),
         from: Micros(wire.from),
         until: Micros(wire.until),
+        pacing: proto::campaign::pacing(wire.pacing).ok_or(DAMAGED)?,
+        clock: proto::campaign::local_time(wire.local_time.as_ref()).ok_or(DAMAGED)?,
         name: wire.name,
     })
 }
 
-pub(super) fn campaign(id: CampaignId, account: &Account) -> CampaignAccount {
+pub(super) fn campaign(id: CampaignId, account: &Account, pacer: Option<&Pacer>) -> CampaignAccount {
     let asks = account.asks.iter().map(|(node, (ask, at))| AnsweredAsk { node: node.0, ask: *ask, at: at.0 });
     CampaignAccount {
         campaign: id.0,
@@ -82,6 +88,7 @@ pub(super) fn campaign(id: CampaignId, account: &Account) -> CampaignAccount {
         sums: Some(sums(&account.sums)),
         today: Some(spent(account.today)),
         asks: asks.collect(),
+        pacer: pacer.map(self::pacer),
     }
 }
 
@@ -95,6 +102,48 @@ pub(super) fn read_campaign(wire: CampaignAccount) -> Result<(CampaignId, Accoun
         asks: wire.asks.iter().map(|ask| (NodeId(ask.node), (ask.ask, Micros(ask.at)))).collect(),
     };
     Ok((CampaignId(wire.campaign), account))
+}
+
+const HOUR_US: i64 = 3_600 * 1_000_000;
+
+fn pacer(pacer: &Pacer) -> PacerState {
+    let known = |at: i64| (at != i64::MIN).then_some(at);
+    let Pacer { level, told_ppm, begun_at, started, looked_at, spent, demanded_at, .. } = pacer;
+    let Pacer { hour, hour_demand, hour_is_whole, charge, delay, curve, .. } = pacer;
+    PacerState {
+        fall: level.unsigned_abs(),
+        told_ppm: *told_ppm,
+        begun_at: begun_at.map(|at| at.0),
+        started: *started,
+        looked_at: looked_at.map(|at| at.0),
+        spent: sum(*spent),
+        demanded_at: known(demanded_at.0),
+        hour: known(*hour).map(|hour| hour * HOUR_US),
+        hour_demand: *hour_demand,
+        hour_is_whole: *hour_is_whole,
+        charge: *charge,
+        delay_us: delay.unsigned_abs(),
+        week: curve.logs.iter().map(|log| u32::from(*log)).collect(),
+    }
+}
+
+pub(super) fn read_pacer(wire: &PacerState) -> Result<Pacer, SnapshotError> {
+    let logs: Result<Vec<u16>, _> = wire.week.iter().map(|log| u16::try_from(*log)).collect();
+    Ok(Pacer {
+        level: i32::try_from(wire.fall).map_err(|_| DAMAGED)?.wrapping_neg(),
+        told_ppm: wire.told_ppm,
+        begun_at: wire.begun_at.map(Micros),
+        started: wire.started,
+        looked_at: wire.looked_at.map(Micros),
+        spent: read_sum(&wire.spent)?,
+        demanded_at: Micros(wire.demanded_at.unwrap_or(i64::MIN)),
+        hour: wire.hour.map_or(i64::MIN, |at| at.div_euclid(HOUR_US)),
+        hour_demand: wire.hour_demand,
+        hour_is_whole: wire.hour_is_whole,
+        charge: wire.charge,
+        delay: i64::try_from(wire.delay_us).map_err(|_| DAMAGED)?,
+        curve: Curve { logs: logs.map_err(|_| DAMAGED)? },
+    })
 }
 
 pub(super) fn advertiser(id: AdvertiserId, account: &AdvertiserAccount) -> WireAdvertiser {

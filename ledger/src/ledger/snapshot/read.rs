@@ -33,8 +33,17 @@ pub(super) fn ledger(parts: impl IntoIterator<Item = LedgerSnapshot>) -> Result<
 }
 
 fn begin(first: &LedgerSnapshot) -> Result<(Ledger, u64), SnapshotError> {
-    let SnapshotHead { fold, journal_offset, now, policy, positions, remembered_from, charges, oddities } =
-        first.head.as_ref().ok_or(SnapshotError::Damaged("its beginning is missing"))?;
+    let SnapshotHead {
+        fold,
+        journal_offset,
+        now,
+        policy,
+        positions,
+        remembered_from,
+        charges,
+        oddities,
+        pacing_due_at,
+    } = first.head.as_ref().ok_or(SnapshotError::Damaged("its beginning is missing"))?;
     if *fold != SNAPSHOT_FOLD {
         return Err(SnapshotError::OtherFold { expected: SNAPSHOT_FOLD, found: *fold });
     }
@@ -48,13 +57,16 @@ fn begin(first: &LedgerSnapshot) -> Result<(Ledger, u64), SnapshotError> {
     }
     ledger.memory = Memory::starting(Micros(*remembered_from));
     ledger.tally = Tally::of(charges, oddities).ok_or(SnapshotError::Damaged("its counts are others"))?;
+    ledger.pacing.due_at = Micros(*pacing_due_at);
     Ok((ledger, *journal_offset))
 }
 
 impl Ledger {
     fn take(&mut self, part: LedgerSnapshot) -> Result<(), SnapshotError> {
         for wire in part.campaigns {
+            let pacer = wire.pacer.as_ref().map(convert::read_pacer).transpose()?;
             let (id, account) = convert::read_campaign(wire)?;
+            self.pacing.pacers.extend(pacer.map(|pacer| (id, pacer)));
             self.accounts.insert(id, account);
         }
         for wire in part.advertisers {

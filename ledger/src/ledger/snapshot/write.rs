@@ -10,7 +10,8 @@ use crate::limits::{SNAPSHOT_FOLD, SNAPSHOT_PART_BYTES, SNAPSHOT_PART_IMPRESSION
 /// Every part, the last of which says how many there are.
 pub(super) fn parts(ledger: &Ledger, journal_offset: u64) -> impl Iterator<Item = LedgerSnapshot> + '_ {
     let first = LedgerSnapshot { head: Some(head(ledger, journal_offset)), ..blank(ledger) };
-    let campaigns = chunks(ledger.accounts.iter().map(|(id, account)| convert::campaign(*id, account)))
+    let pacer = |id| ledger.pacing.pacers.get(id);
+    let campaigns = chunks(ledger.accounts.iter().map(move |(id, account)| convert::campaign(*id, account, pacer(id))))
         .map(|campaigns| LedgerSnapshot { campaigns, ..blank(ledger) });
     let advertisers = chunks(ledger.advertisers.iter().map(|(id, account)| convert::advertiser(*id, account)))
         .map(|advertisers| LedgerSnapshot { advertisers, ..blank(ledger) });
@@ -54,6 +55,7 @@ fn head(ledger: &Ledger, journal_offset: u64) -> SnapshotHead {
         remembered_from: ledger.memory.from().0,
         charges: charges.to_vec(),
         oddities: oddities.to_vec(),
+        pacing_due_at: ledger.pacing.due_at.0,
     }
 }
 

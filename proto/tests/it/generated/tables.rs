@@ -78,7 +78,7 @@ fn form(field: &FieldDescriptor, pool: &DescriptorPool) -> String {
         (Kind::Bytes, Unit::Plain) | (Kind::Fixed64, Unit::Bits) => "hexadecimal".to_owned(),
         (Kind::String, Unit::Plain) => "text".to_owned(),
         (Kind::Bool, Unit::Plain) => "true or false".to_owned(),
-        (Kind::Uint32 | Kind::Uint64, Unit::Plain) => "number".to_owned(),
+        (Kind::Int32 | Kind::Uint32 | Kind::Uint64, Unit::Plain) => "number".to_owned(),
         (Kind::Int64, Unit::Micros) | (Kind::Uint32, Unit::Seconds) => "time".to_owned(),
         (Kind::Int64, Unit::Nanos) => "money".to_owned(),
         (Kind::Int64, Unit::Cpm) => "money a thousand".to_owned(),

@@ -12,11 +12,11 @@ use proto::wire::targeting::Expression;
 use proto::wire::{
     Advertiser, AdvertiserAccount, AnsweredAsk, Arm, Audience, Bid, Campaign, CampaignAccount, CampaignBudget,
     CampaignStop, CampaignsRecord, CapCount, CapSubject, Context, Creative, CurrencyRate, DaySpent, DecisionMade,
-    Experiment, FrequencyCap, JournalEntry, LeaseAsk, LeaseGrant, LeaseRecord, LeaseRefusal, LeaseReturn, LeaseSettled,
-    LedgerPolicy, LedgerSnapshot, Membership, MoneySums, Notice, NoticeKind, OpenLease, Opportunity, OpportunityRecord,
-    Outcome, OutcomeKind, PriceSteps, RegionFact, RememberedImpressions, ReserveAnswer, Restriction, Sealed,
-    SeenImpression, Segment, SegmentFact, SegmentPrice, Size, SnapshotHead, Source, Targeting, TargetingList, Tick,
-    UnknownWhy, Variant, WhenAudienceUnknown,
+    Experiment, FrequencyCap, JournalEntry, LeaseAsk, LeaseGrant, LeasePace, LeaseRecord, LeaseRefusal, LeaseReturn,
+    LeaseSettled, LedgerPolicy, LedgerSnapshot, LocalTime, Membership, MoneySums, Notice, NoticeKind, OffsetChange,
+    OpenLease, Opportunity, OpportunityRecord, Outcome, OutcomeKind, Pace, PacerState, Pacing, PriceSteps, RegionFact,
+    RememberedImpressions, ReserveAnswer, Restriction, Sealed, SeenImpression, Segment, SegmentFact, SegmentPrice,
+    Size, SnapshotHead, Source, Targeting, TargetingList, Tick, UnknownWhy, Variant, WhenAudienceUnknown,
 };
 
 use super::Golden;
@@ -73,13 +73,20 @@ fn campaigns() -> Vec<Golden> {
         frequency_caps: vec![by(CapSubject::Advertiser), by(CapSubject::EachSegment), by(CapSubject::Campaign)],
         ..campaign()
     };
+    let local = Campaign { pacing: Pacing::FrontLoaded.into(), local_time: Some(local_time()), ..campaign() };
     vec![
         record("advertiser/3", Change::Advertiser(advertiser())),
         record("segment/4", Change::Segment(segment)),
         record("campaign/7", Change::Campaign(campaign())),
         record("campaign-stop/7", Change::Stop(stop())),
         record("campaign/7", Change::Campaign(capped)),
+        record("campaign/7", Change::Campaign(local)),
     ]
+}
+
+fn local_time() -> LocalTime {
+    let change = OffsetChange { at: AT, offset_s: 7_200, ..Default::default() };
+    LocalTime { time_zone: "Europe/Berlin".into(), offset_s: 3_600, changes: vec![change], ..Default::default() }
 }
 
 fn stop() -> CampaignStop {
@@ -241,7 +248,15 @@ fn opportunities() -> Vec<Golden> {
         seen_by(CapSubject::EachCreative, CREATIVE, 7),
         seen_by(CapSubject::EachSegment, 4, 7),
     ];
-    vec![golden(PERSON, &known), golden([], &restricted), golden(PERSON, &test), golden(PERSON, &seen)]
+    let paces = vec![Pace { campaign: 7, multiplier_ppm: 950_000, ..Default::default() }];
+    let paced = OpportunityRecord { paces, ..known.clone() };
+    vec![
+        golden(PERSON, &known),
+        golden([], &restricted),
+        golden(PERSON, &test),
+        golden(PERSON, &seen),
+        golden(PERSON, &paced),
+    ]
 }
 
 fn opportunity(imp_id: &str, private_auction: bool) -> Opportunity {
@@ -346,7 +361,8 @@ fn bids() -> Vec<Golden> {
         cap_counts: vec![counted(CapSubject::Advertiser, 3), counted(CapSubject::EachSegment, 4)],
         ..bid.clone()
     };
-    [bid, ghost, contextual, test, capped].iter().map(|bid| golden(IMPRESSION, bid)).collect()
+    let paced = Bid { price: Some(PriceSteps { paced_cpm: 1_781_250, ..price() }), ..bid.clone() };
+    [bid, ghost, contextual, test, capped, paced].iter().map(|bid| golden(IMPRESSION, bid)).collect()
 }
 
 fn counted(subject: CapSubject, id: u32) -> CapCount {
@@ -506,6 +522,9 @@ fn leases() -> Vec<Golden> {
         Event::Grant(refused),
         Event::Return(lease_return()),
         Event::Settled(settled),
+        Event::Ask(LeaseAsk { demand: 1_500_000_000, ..ask() }),
+        Event::Grant(LeaseGrant { multiplier_ppm: 950_000, ..grant }),
+        Event::Pace(LeasePace { campaign: 7, multiplier_ppm: 940_000, ..Default::default() }),
     ]
     .map(|event| golden("7", &LeaseRecord { at: AT, event: Some(event), shard: 2, sequence: 77, ..Default::default() }))
     .into()
@@ -526,6 +545,10 @@ fn budget() -> CampaignBudget {
     }
 }
 
+fn paced_budget() -> CampaignBudget {
+    CampaignBudget { pacing: Pacing::Even.into(), local_time: Some(local_time()), ..budget() }
+}
+
 fn journal() -> Vec<Golden> {
     let policy = LedgerPolicy { lease_s: 30, billing_window_s: 3_600, memory_margin_s: 600, ..Default::default() };
     let inputs = [
@@ -539,6 +562,8 @@ fn journal() -> Vec<Golden> {
         Input::Tick(Tick {}),
         Input::Notice(of_a_test()),
         Input::Notice(audit()),
+        Input::Budget(paced_budget()),
+        Input::Ask(LeaseAsk { demand: 1_500_000_000, ..ask() }),
     ];
     let source = Source { stream: "notices".into(), partition: 3, offset: 1_000_000, ..Default::default() };
     let entry = |(input, sequence)| JournalEntry {
@@ -610,6 +635,34 @@ fn snapshots() -> Vec<Golden> {
         leases: vec![lease],
         ..part.clone()
     };
-    let last = LedgerSnapshot { part: 1, impressions: vec![impressions], parts: 2, ..part };
-    [first, last].iter().map(|part| golden("2", part)).collect()
+    let last = LedgerSnapshot { part: 1, impressions: vec![impressions], parts: 2, ..part.clone() };
+    let paced = LedgerSnapshot {
+        head: Some(SnapshotHead { pacing_due_at: AT + 10_000_000, ..first.head.clone().unwrap_or_default() }),
+        campaigns: vec![CampaignAccount {
+            budget: Some(paced_budget()),
+            pacer: Some(pacer()),
+            ..first.campaigns[0].clone()
+        }],
+        ..part
+    };
+    [first, last, paced].iter().map(|part| golden("2", part)).collect()
+}
+
+fn pacer() -> PacerState {
+    PacerState {
+        fall: 51_293,
+        told_ppm: 950_000,
+        begun_at: Some(AT - 7_200_000_000),
+        started: true,
+        looked_at: Some(AT - 10_000_000),
+        spent: 7_000_000_i128.to_le_bytes().to_vec(),
+        demanded_at: Some(AT - 1_000_000),
+        hour: Some(AT - 250_000),
+        hour_demand: 1_500_000_000,
+        hour_is_whole: true,
+        charge: 1_250_000,
+        delay_us: 400_000,
+        week: vec![31_000; 168],
+        ..Default::default()
+    }
 }

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use decision::campaign::{
-    Advertiser, Budget, Campaign, CapSubject, Creative, Experiment, Flight, FrequencyCap, PriceRule, SegmentPrice,
-    Strategy, Variant, WhenAudienceUnknown,
+    Advertiser, Budget, Campaign, CapSubject, Creative, Experiment, Flight, FrequencyCap, Pacing, PriceRule,
+    SegmentPrice, Strategy, Variant, WhenAudienceUnknown,
 };
 use decision::ids::{Currency, VariantId};
 use decision::index::CampaignIndex;
 use decision::money::{Nanos, Rates};
 use decision::targeting::{Size, Targeting};
+use decision::time::LocalTime;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{Rng, RngExt};
@@ -195,5 +196,7 @@ fn campaign(
             })
             .collect(),
         experiment: None,
+        pacing: Pacing::Asap,
+        local_time: LocalTime::default(),
     }
 }
