@@ -224,8 +224,11 @@ impl Ledger {
         };
         self.advertisers.entry(new.advertiser).or_default().daily = wire.advertiser_daily.map(Nanos::new);
         let account = self.accounts.entry(id).or_insert_with(|| Account::new(new.advertiser, None));
+        let day = account.day(self.now);
         account.advertiser = new.advertiser;
         account.budget = Some(new);
+        // What was spent today was, also where today has another number by a new clock.
+        account.today.renumber(day, account.day(self.now));
         account.stopped = false;
         self.set_pacing(id);
     }

@@ -319,7 +319,7 @@ impl<'s, C: Fn() -> Micros> Service<'s, C> {
     async fn keep(&mut self) -> Result<(), ServeError> {
         let copy = self.handle.lock().as_ref().filter(|books| self.snapshots.is_due(books)).cloned();
         match copy {
-            Some(books) => self.snapshots.begin(self.log, &self.writer, books).await,
+            Some(books) => self.snapshots.begin(self.log, books).await,
             None => Ok(()),
         }
     }

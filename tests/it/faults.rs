@@ -1,6 +1,7 @@
 //! What exchanges, campaigns and books get while Redis or Kafka fail.
 
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use load_tests::faults::{self, Scenario};
@@ -31,7 +32,7 @@ creatives:
 
 /// The price that is bid for somebody known, who has not bought.
 const EXCLUDING_PRICE: f64 = 15.0;
-/// The price of the campaign for everybody.
+/// The price of the campaign for everybody, before pacing.
 const DEFAULT_PRICE: f64 = 0.8;
 
 /// A bidder behind a proxy before Redis, and the runtime of the proxy.
@@ -52,7 +53,8 @@ fn a_look_up_leaves_the_time_that_a_decision_takes() {
     let request = String::from_utf8(bid_request("visitor-1")).expect("text").replace("10000", "820");
     let answer = vernier.post_bid("demo", request.as_bytes());
     assert_eq!(answer.status, 200, "the campaign for everybody bids");
-    assert_eq!(answer.json()["seatbid"][0]["bid"][0]["price"], DEFAULT_PRICE);
+    let price = answer.json()["seatbid"][0]["bid"][0]["price"].as_f64();
+    assert!(price.is_some_and(|price| price <= DEFAULT_PRICE), "{price:?}");
 }
 
 #[test]
@@ -67,23 +69,23 @@ fn while_redis_fails_people_are_unknown_and_nothing_is_late() {
     };
     let shown = || person.clone();
     // Each look starts a process as well, so that many looks are a long time, whatever else the machine does.
-    let comes_to = |expected| {
+    let comes_to = |expected: RangeInclusive<f64>| {
         let look = || {
             vernier.ask(&["campaigns"]);
-            price() == Some(expected)
+            price().is_some_and(|price| expected.contains(&price))
         };
         until(look, &shown);
     };
-    comes_to(EXCLUDING_PRICE);
+    comes_to(EXCLUDING_PRICE..=EXCLUDING_PRICE);
     for fault in [Fault::Latency(Duration::from_millis(200)), Fault::Blackhole, Fault::Reset, Fault::HalfOpen] {
         proxy.set(fault);
         // What was asked before may still be answered; from the first failure on nobody is known.
-        comes_to(DEFAULT_PRICE);
+        comes_to(0.0..=DEFAULT_PRICE);
         for _ in 0..100 {
-            assert_eq!(price(), Some(DEFAULT_PRICE), "{fault:?}: an exclusion is never bid past");
+            assert!(price() <= Some(DEFAULT_PRICE), "{fault:?}: an exclusion is never bid past");
         }
         proxy.set(Fault::None);
-        comes_to(EXCLUDING_PRICE);
+        comes_to(EXCLUDING_PRICE..=EXCLUDING_PRICE);
     }
     let metrics = String::from_utf8(vernier.get_admin("/metrics").body).expect("text");
     assert!(metrics.contains("vernier_requests_total{outcome=\"late\"} 0"), "{metrics}");

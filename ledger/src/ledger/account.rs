@@ -93,6 +93,13 @@ impl DaySpend {
         if self.day == day { self.amount } else { 0 }
     }
 
+    /// The day that was `old` is `new` from now on.
+    pub(super) fn renumber(&mut self, old: i64, new: i64) {
+        if self.day >= old {
+            self.day = new;
+        }
+    }
+
     /// Spend of a day before the latest one no longer limits anything.
     pub(super) fn add(&mut self, day: i64, amount: Nanos) {
         if day > self.day {

@@ -28,6 +28,10 @@ impl Curve {
     pub(crate) fn learn(&mut self, hour: i64, demand: i64) {
         self.logs.resize(HOURS, 0);
         let cell = &mut self.logs[hour.rem_euclid(HOURS as i64) as usize];
+        // Nobody at all tells nothing of how many there will be: there may have been no bidders, or no segment yet.
+        if demand <= 0 && *cell == 0 {
+            return;
+        }
         let log = (libm::log2(demand.max(1) as f64) * OCTAVE).max(1.0);
         let known = f64::from(*cell);
         let moved = known + (log - known).clamp(-CURVE_STEP_MAX * OCTAVE, CURVE_STEP_MAX * OCTAVE) * CURVE_WEIGHTS_NEW;

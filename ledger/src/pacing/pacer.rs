@@ -156,13 +156,16 @@ impl Pacer {
     /// Ends the hours that are over. One that began before it was looked at, or while nobody looked, is not learnt.
     fn learn_until(&mut self, now: Micros, clock: &LocalTime) {
         let hour = clock.shown_s(now).div_euclid(3_600);
+        let pause = i64::from(PACE_PAUSE_S) * 1_000_000;
+        let missed = self.looked_at.is_some_and(|at| now.0.saturating_sub(at.0) > pause);
         if hour == self.hour {
+            self.hour_is_whole &= !missed;
             return;
         }
         let is_next = self.hour.checked_add(1) == Some(hour);
-        if is_next && self.hour_is_whole {
+        if is_next && self.hour_is_whole && !missed {
             self.curve.learn(self.hour, self.hour_demand);
         }
-        (self.hour, self.hour_demand, self.hour_is_whole) = (hour, 0, is_next);
+        (self.hour, self.hour_demand, self.hour_is_whole) = (hour, 0, is_next && !missed);
     }
 }

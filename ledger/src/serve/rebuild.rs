@@ -18,7 +18,7 @@ pub(super) async fn rebuild(log: &EventLog, writer: &Writer, shard: ShardId) -> 
     let of_shard = |of: u32, sequence: u64| Some(sequence).filter(|sequence| of == shard.0 && *sequence > 0);
     let outcomes = Published::find(log, Stream::Outcomes, |o: Outcome| of_shard(o.shard, o.sequence)).await?;
     let leases = Published::find(log, Stream::Leases, |l: LeaseRecord| of_shard(l.shard, l.sequence)).await?;
-    let (mut ledger, from) = snapshots::last(log, shard).await?.unwrap_or((Ledger::new(shard), Offset(0)));
+    let (mut ledger, from) = snapshots::last(log, shard).await.unwrap_or((Ledger::new(shard), Offset(0)));
     let snapshot = ledger.sequence();
     let stream = Stream::LedgerJournal;
     let unread = |source| ServeError::Read { stream, source };

@@ -2,18 +2,19 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use decision::ids::ShardId;
-use event_log::{EventLog, Offset, Partition, Stream, Writer, block_on};
+use event_log::{AppendError, EventLog, Offset, Partition, ReadError, Stream, block_on};
 use proto::record::{decode, encode};
 use proto::wire::LedgerSnapshot;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 use tracing::{info, warn};
 
-use super::{ServeError, publish};
+use super::ServeError;
 use crate::ledger::Ledger;
-use crate::limits::SNAPSHOT_SHARE;
+use crate::limits::{OVERLOADED_PAUSE_MS, SNAPSHOT_SHARE};
 
 const STREAM: Stream = Stream::LedgerSnapshots;
 
@@ -44,26 +45,21 @@ impl Snapshots {
 
     /// Begins to write one of `ledger`, a copy of the books, on a thread of its own: what is made of it is hundreds of
     /// megabytes where millions of impressions are remembered.
-    pub(super) async fn begin(&mut self, log: &EventLog, writer: &Writer, ledger: Ledger) -> Result<(), ServeError> {
+    ///
+    /// # Errors
+    /// Nobody says where the journal ends.
+    pub(super) async fn begin(&mut self, log: &EventLog, ledger: Ledger) -> Result<(), ServeError> {
         self.last = ledger.sequence();
-        let end = |stream| async move {
-            let ends = log.ends(stream).await.map_err(|source| ServeError::Read { stream, source })?;
-            Ok::<_, ServeError>(ends.of(Partition(0)))
-        };
         // Nobody else writes the journal, and what is in the books is durable in it.
-        let (journal, before) = (end(Stream::LedgerJournal).await?, end(STREAM).await?);
-        let (log, writer, stop) = (log.clone(), writer.clone(), Arc::clone(&self.stop));
+        let stream = Stream::LedgerJournal;
+        let ends = log.ends(stream).await.map_err(|source| ServeError::Read { stream, source })?;
+        let (journal, log, stop) = (ends.of(Partition(0)), log.clone(), Arc::clone(&self.stop));
         let (written, writing) = oneshot::channel();
         self.writing = Some(writing);
         std::thread::spawn(move || {
             let sequence = ledger.sequence();
-            match write(&writer, &ledger, journal, &stop) {
-                Ok(true) => {
-                    info!(sequence, "snapshot written");
-                    if let Err(problem) = block_on(log.release(STREAM, before)) {
-                        warn!(%problem, "older snapshots of the ledger stay");
-                    }
-                }
+            match write(&log, &ledger, journal, &stop) {
+                Ok(true) => info!(sequence, "snapshot written"),
                 Ok(false) => info!(sequence, "snapshot given up"),
                 // The journal says the same; whatever is wrong is told where it matters.
                 Err(problem) => warn!(%problem, sequence, "no snapshot is written"),
@@ -90,25 +86,53 @@ impl Drop for Snapshots {
 }
 
 /// `false`: it was given up.
-fn write(writer: &Writer, ledger: &Ledger, journal: Offset, stop: &AtomicBool) -> Result<bool, ServeError> {
+fn write(log: &EventLog, ledger: &Ledger, journal: Offset, stop: &AtomicBool) -> Result<bool, ServeError> {
+    let before = block_on(log.ends(STREAM)).map_err(|source| ServeError::Read { stream: STREAM, source })?;
+    // By a name of its own: what becomes of a snapshot must not become of the journal.
+    let writer = block_on(log.writer("ledger-snapshots"))?;
     for part in ledger.snapshot(journal.0) {
         if stop.load(Ordering::Relaxed) {
             return Ok(false);
         }
         let record = (part.shard.to_string().into_bytes(), encode(&part));
-        block_on(publish::append(writer, STREAM, std::iter::once(record)))?;
+        loop {
+            match block_on(writer.append_all(STREAM, vec![record.clone()])) {
+                Ok(()) => break,
+                Err(AppendError::Overloaded) => std::thread::park_timeout(Duration::from_millis(OVERLOADED_PAUSE_MS)),
+                Err(source) => return Err(ServeError::Append { stream: STREAM, source }),
+            }
+        }
+    }
+    if let Err(problem) = block_on(log.release(STREAM, before.of(Partition(0)))) {
+        warn!(%problem, "older snapshots of the ledger stay");
     }
     Ok(true)
 }
 
-/// The books of the last whole snapshot and where the journal goes on behind them; `None`: there is none that serves.
-pub(super) async fn last(log: &EventLog, shard: ShardId) -> Result<Option<(Ledger, Offset)>, ServeError> {
-    let unread = |source| ServeError::Read { stream: STREAM, source };
-    let (starts, ends) = (log.starts(STREAM).await.map_err(unread)?, log.ends(STREAM).await.map_err(unread)?);
+/// The books of the last whole snapshot and where the journal goes on behind them; `None`: there is none that serves, for the
+/// journal says the same.
+pub(super) async fn last(log: &EventLog, shard: ShardId) -> Option<(Ledger, Offset)> {
+    let restored = match parts(log, shard).await {
+        Ok(parts) if parts.is_empty() => return None,
+        Ok(parts) => Ledger::restore(parts).map_err(|problem| problem.to_string()),
+        Err(problem) => Err(problem.to_string()),
+    };
+    match restored {
+        Ok((ledger, journal)) => Some((ledger, Offset(journal))),
+        Err(problem) => {
+            warn!(problem, "the ledger's snapshot is left alone: the whole journal is folded instead");
+            None
+        }
+    }
+}
+
+/// The parts of the last whole snapshot; none where there is none.
+async fn parts(log: &EventLog, shard: ShardId) -> Result<Vec<LedgerSnapshot>, ReadError> {
+    let (starts, ends) = (log.starts(STREAM).await?, log.ends(STREAM).await?);
     let mut tail = log.read_from(STREAM, &starts);
     let (mut whole, mut parts) = (Vec::new(), Vec::new());
     while !tail.offsets().reached(&ends) {
-        for record in tail.next().await.map_err(unread)? {
+        for record in tail.next().await? {
             let part: LedgerSnapshot = match decode(&record.value) {
                 Ok(part) => part,
                 Err(problem) => {
@@ -130,15 +154,5 @@ pub(super) async fn last(log: &EventLog, shard: ShardId) -> Result<Option<(Ledge
             }
         }
     }
-    drop(parts);
-    if whole.is_empty() {
-        return Ok(None);
-    }
-    match Ledger::restore(whole) {
-        Ok((ledger, journal)) => Ok(Some((ledger, Offset(journal)))),
-        Err(problem) => {
-            warn!(%problem, "the ledger's snapshot is left alone: the whole journal is folded instead");
-            Ok(None)
-        }
-    }
+    Ok(whole)
 }

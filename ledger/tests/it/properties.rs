@@ -5,7 +5,8 @@ use decision::time::Micros;
 use ledger::{Ledger, Oddity};
 use proptest::prelude::*;
 use proto::wire::{
-    CampaignBudget, JournalEntry, LeaseAsk, LeaseReturn, Notice, NoticeKind, Pacing, Sealed, journal_entry::Input,
+    CampaignBudget, JournalEntry, LeaseAsk, LeaseReturn, LocalTime, Notice, NoticeKind, Pacing, Sealed,
+    journal_entry::Input, lease_record::Event,
 };
 
 fn fold(ledger: &mut Ledger, input: Input) {
@@ -89,5 +90,40 @@ proptest! {
         }
         prop_assert!(ledger.tally().oddities(Oddity::Fenced) == 0);
         prop_assert!(ledger.books(Micros(0)).campaigns.len() == 1);
+    }
+}
+
+/// A campaign that gets another clock in the middle of its day has spent what it has spent.
+#[test]
+fn another_time_zone_gives_no_budget_back() {
+    const HOUR: i64 = 3_600 * 1_000_000;
+    for (from, to) in [(0, -8), (-8, 0), (12, -8), (-8, 12)] {
+        let clock = |hours: i32| Some(LocalTime { offset_s: hours * 3_600, ..LocalTime::default() });
+        let budget = |hours| CampaignBudget {
+            campaign: 1,
+            currency: "EUR".to_owned(),
+            daily: 100,
+            total: 1_000,
+            until: i64::MAX,
+            local_time: clock(hours),
+            ..CampaignBudget::default()
+        };
+        let mut ledger = Ledger::new(ShardId(0));
+        let mut fold_at = |input| {
+            let (sequence, at) = (ledger.sequence() + 1, 20_000 * 24 * HOUR + 3 * HOUR);
+            let entry = JournalEntry { sequence, epoch: 1, at, input: Some(input), ..JournalEntry::default() };
+            ledger.apply(&entry).unwrap().leases
+        };
+        fold_at(Input::Budget(budget(from)));
+        fold_at(Input::Ask(LeaseAsk { node: 1, campaign: 1, ask: 1, amount: 60, ..LeaseAsk::default() }));
+        let Input::Notice(notice) = billing(7, 60) else { panic!("it is a notice") };
+        let at = 20_000 * 24 * HOUR + 3 * HOUR;
+        let sealed = notice.sealed.clone().map(|sealed| Sealed { expires_at: at + HOUR, ..sealed });
+        fold_at(Input::Notice(Notice { at, sealed, ..notice }));
+        fold_at(Input::Budget(budget(to)));
+        let granted =
+            fold_at(Input::Ask(LeaseAsk { node: 1, campaign: 1, ask: 2, amount: 100, ..LeaseAsk::default() }));
+        let Some(Event::Grant(grant)) = &granted[0].event else { panic!("{granted:?}") };
+        assert_eq!(grant.amount, 40, "from {from} to {to} hours");
     }
 }
