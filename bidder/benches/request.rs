@@ -161,7 +161,8 @@ async fn place() -> Place {
         bidder.profiles.join(&join, now).await.expect("a store that works");
     }
     let mut keeper = Keeper::new(NODE, Arc::clone(&bidder.reservations));
-    for ask in keeper.tick(now, &bidder.campaigns.load().wanted(now)) {
+    keeper.want(now, bidder.campaigns.load().wanted(now));
+    for ask in keeper.tick(now) {
         let Some(Event::Ask(ask)) = ask.event else { continue };
         let (node, campaign, until) = (NODE.0, ask.campaign, now.plus_seconds(3_600).0);
         let grant = LeaseGrant {

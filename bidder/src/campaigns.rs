@@ -11,7 +11,7 @@ use arc_swap::ArcSwap;
 use decision::campaign::{Campaign, limits};
 use decision::ids::{CampaignId, SegmentId};
 use decision::index::CampaignIndex;
-use decision::money::{Nanos, Rates};
+use decision::money::{Nanos, ONE_PPM, Rates};
 use decision::outcome::Slot;
 use decision::time::Micros;
 use event_log::{EventLog, Offset, ReadError, Record, Stream};
@@ -24,7 +24,7 @@ use tracing::{info, warn};
 
 use crate::exchange::response::{Ad, AdFacts};
 use crate::lease::{Account, Wanted};
-use crate::limits::{LEASE_IMPRESSIONS_MIN, LEASE_SHARE_OF_DAY, PACE_PPM_MAX, RETIRE_INTERVAL};
+use crate::limits::{LEASE_IMPRESSIONS_MIN, LEASE_SHARE_OF_DAY, RETIRE_INTERVAL};
 
 #[cfg(test)]
 mod tests;
@@ -60,7 +60,7 @@ impl Snapshot {
 
     /// What the campaign's prices are multiplied by, in millionths, at this moment.
     pub fn pace_ppm(&self, slot: Slot) -> u32 {
-        self.accounts.get(slot.0 as usize).map_or(PACE_PPM_MAX, |account| account.pace_ppm())
+        self.accounts.get(slot.0 as usize).map_or(ONE_PPM, |account| account.pace_ppm())
     }
 
     /// The campaigns that may bid at `now` and so want money.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use decision::campaign::{Campaign, PriceRule};
 use decision::decide::{self, Decided, Scratch};
-use decision::money::{Cpm, Nanos};
+use decision::money::{Cpm, Nanos, ONE_PPM};
 use decision::outcome::{Decision, NoBidReason, Offer, PriceSteps, Trace};
 use decision::profile::{Audience, Profile};
 use decision::targeting::Fact;
@@ -17,7 +17,7 @@ use crate::bid::{look_up, seed};
 use crate::bidder::Bidder;
 use crate::campaigns::Snapshot;
 use crate::exchange::request::{BidRequest, RequestBuffer};
-use crate::limits::{EXPLAIN_TIMEOUT, PACE_PPM_MAX};
+use crate::limits::EXPLAIN_TIMEOUT;
 use crate::privacy;
 
 /// What a request would be answered, and why.
@@ -210,7 +210,7 @@ impl Trace for Watch<'_> {
         if steps.limited_cpm != steps.ruled_cpm {
             price.push(format!("{} {currency} within the limits", Cpm(steps.limited_cpm)));
         }
-        if steps.pace_ppm < PACE_PPM_MAX {
+        if steps.pace_ppm < ONE_PPM {
             let (factor, paced) = (f64::from(steps.pace_ppm) / 1e6, Cpm(steps.paced_cpm));
             price.push(format!("{paced} {currency} by pacing, x {factor}"));
         }

@@ -8,15 +8,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwapOption;
 use decision::ids::{CampaignId, LeaseId};
-use decision::money::Nanos;
+use decision::money::{Nanos, ONE_PPM};
 use decision::time::Micros;
 
-use crate::limits::{LEASE_RENEW_S, LEASE_RENEW_SHARE, PACE_PPM_MAX};
+use crate::limits::{LEASE_RENEW_S, LEASE_RENEW_SHARE};
 use shortage::Answer;
 
 mod keeper;
 mod reservations;
 mod shortage;
+mod supply;
 #[cfg(test)]
 mod tests;
 
@@ -40,7 +41,7 @@ impl Account {
     /// An account with no money yet.
     pub fn new(campaign: CampaignId) -> Self {
         let (current, wanted) = (ArcSwapOption::empty(), AtomicI64::new(0));
-        let pace_ppm = AtomicU32::new(PACE_PPM_MAX);
+        let pace_ppm = AtomicU32::new(ONE_PPM);
         Self { campaign, current, wanted, pace_ppm, answer: Mutex::new(Answer::None) }
     }
 
@@ -60,7 +61,7 @@ impl Account {
 
     /// Takes what the ledger says; 0: nothing is paced. The wire is not trusted: a price is never raised.
     fn set_pace(&self, multiplier_ppm: u32) {
-        let pace_ppm = if multiplier_ppm == 0 { PACE_PPM_MAX } else { multiplier_ppm.min(PACE_PPM_MAX) };
+        let pace_ppm = if multiplier_ppm == 0 { ONE_PPM } else { multiplier_ppm.min(ONE_PPM) };
         self.pace_ppm.store(pace_ppm, Ordering::Relaxed);
     }
 
@@ -115,6 +116,11 @@ impl Lease {
         let renew_at = until.plus_seconds(-LEASE_RENEW_S).max(Micros(until.0.saturating_sub(share)));
         let (available, retired) = (AtomicI64::new(granted.get()), AtomicBool::new(false));
         Self { available, retired, id, campaign, until, renew_at, granted }
+    }
+
+    /// Of what was granted: with less the next one is asked for.
+    fn half(&self) -> Nanos {
+        Nanos::new(self.granted.get() / 2)
     }
 
     fn available(&self) -> Nanos {

@@ -115,9 +115,14 @@ pub const LEASE_IDLE_S_MIN: i64 = 2;
 /// The most of those. A usual lease (30 s) is renewed in time all the same.
 pub const LEASE_IDLE_S_MAX: i64 = 20;
 
-/// What is not paced is multiplied by, in millionths: no price is ever raised.
-pub const PACE_PPM_MAX: u32 = 1_000_000;
-
+/// The seconds over which it is averaged how fast a campaign spends here: a usual lease.
+pub const LEASE_SPEND_S: f64 = 30.0;
+/// A lease is asked for with this many times what it is expected to need. Above twice, so that more than half of it is left
+/// until it is renewed.
+pub const LEASE_ROOM: f64 = 2.5;
+const _: () = assert!(LEASE_ROOM > 2.0);
+/// Ticks between two looks at which campaigns want money, where none was published: a flight that begins or ends.
+pub const LEASE_WANT_TICKS: u32 = 10;
 /// Milliseconds between two looks at what the node needs.
 pub const LEASE_TICK_MS: u64 = 100;
 /// The least to ask for, in impressions at the campaign's highest price.

@@ -24,7 +24,7 @@ use crate::events::Events;
 use crate::exchange::dialect::Dialect;
 use crate::handler::Routes;
 use crate::lease::{Keeper, KeeperStatus, Reservations};
-use crate::limits::LEASE_TICK_MS;
+use crate::limits::{LEASE_TICK_MS, LEASE_WANT_TICKS};
 use crate::metrics::Metrics;
 use crate::server::{self, Readiness, ServerCounters};
 use crate::token::Keys;
@@ -106,6 +106,8 @@ pub fn start(
     let (drained, served) = watch::channel(false);
     let supply = Supply {
         keeper: Keeper::new(setup.node, reservations),
+        wanted: None,
+        ticks: 0,
         bidder: Arc::clone(&bidder),
         readiness: Arc::clone(&readiness),
         status: Arc::clone(&status),
@@ -170,6 +172,9 @@ async fn follow(campaigns: Campaigns, log: EventLog, rates: Rates, failed: tokio
 /// The task that keeps the node supplied with money.
 struct Supply {
     keeper: Keeper,
+    /// The version of the campaigns that were looked at for who wants money.
+    wanted: Option<u64>,
+    ticks: u32,
     bidder: Arc<Bidder>,
     readiness: Arc<Readiness>,
     status: Arc<Mutex<KeeperStatus>>,
@@ -189,8 +194,8 @@ impl Supply {
                 _ = tick.tick() => {
                     let now = (self.clock)();
                     if self.bidder.campaigns.caught_up() {
-                        let wanted = self.bidder.campaigns.load().wanted(now);
-                        let said = self.keeper.tick(now, &wanted);
+                        self.want(now);
+                        let said = self.keeper.tick(now);
                         self.say(said).await;
                         self.report(now);
                     }
@@ -201,6 +206,17 @@ impl Supply {
         let said = self.keeper.drain((self.clock)());
         self.say(said).await;
         Ok(())
+    }
+
+    /// Looks at who wants money where campaigns were published, and now and then, since flights begin and end.
+    fn want(&mut self, now: Micros) {
+        let snapshot = self.bidder.campaigns.load();
+        let version = Some(snapshot.index.version());
+        self.ticks += 1;
+        if self.wanted != version || self.ticks.is_multiple_of(LEASE_WANT_TICKS) {
+            self.wanted = version;
+            self.keeper.want(now, snapshot.wanted(now));
+        }
     }
 
     fn take(&mut self, value: &[u8]) {

@@ -9,6 +9,9 @@ mod total;
 
 pub use total::Total;
 
+/// A whole, in millionths: what shares and multipliers are parts of.
+pub const ONE_PPM: u32 = 1_000_000;
+
 /// An amount of money in billionths of the currency unit.
 ///
 /// A price per thousand impressions (CPM) in micros *is* the price of one impression in nanos, so prices and charges

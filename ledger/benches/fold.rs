@@ -25,7 +25,7 @@ fn main() {
         fold(&mut ledger, entry(campaign.into(), Input::Budget(budget)));
     }
     for campaign in 1..=CAMPAIGNS {
-        let ask = LeaseAsk { node: 1, campaign, ask: 1, amount: 1 << 50, demand: 0 };
+        let ask = LeaseAsk { node: 1, campaign, ask: 1, amount: 1 << 50, demand: 0, demand_us: 0 };
         fold(&mut ledger, entry(u64::from(CAMPAIGNS + campaign), Input::Ask(ask)));
     }
     let first = u64::from(2 * CAMPAIGNS);

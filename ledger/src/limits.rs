@@ -56,7 +56,7 @@ pub const CELL_CHARS_SHOWN_MAX: usize = 64;
 
 /// The number of the fold of which a snapshot is a state: raised whenever the fold has other state or other rules, so that a
 /// snapshot of another program is left alone.
-pub const SNAPSHOT_FOLD: u32 = 1;
+pub const SNAPSHOT_FOLD: u32 = 2;
 
 /// Bytes of accounts or leases after which the next ones are in a part of a snapshot of their own. What one account takes
 /// grows with the nodes that ask for it: two dozen bytes each.

@@ -18,7 +18,7 @@ mod pacer;
 mod plan;
 
 pub(crate) use curve::Curve;
-pub(crate) use pacer::Pacer;
+pub(crate) use pacer::{Beginning, Demand, Pacer};
 pub(crate) use plan::{Spent, Terms};
 
 /// The paced campaigns.

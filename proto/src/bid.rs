@@ -4,7 +4,7 @@ use decision::campaign::Campaign;
 use decision::decide::{BidRequest, Evidence};
 use decision::ids::{ImpressionId, LeaseId, NodeId, PersonKey};
 use decision::index::CampaignIndex;
-use decision::money::Nanos;
+use decision::money::{Nanos, ONE_PPM};
 use decision::outcome::{Arm, CapCount, Grounds, Offer, PriceSteps};
 use decision::profile::{Audience, Profile};
 use decision::targeting::Size;
@@ -17,8 +17,6 @@ use crate::wire;
 #[cfg(test)]
 mod tests;
 
-/// Certainty in millionths: variants are picked by rule, and nothing is paced.
-const ONE_PPM: u32 = 1_000_000;
 /// Room for most records, in bytes.
 const RECORD_BYTES: usize = 384;
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use decision::decide;
 use decision::ids::{CampaignId, ImpressionId, PersonKey};
-use decision::money::Nanos;
+use decision::money::{Nanos, ONE_PPM};
 use decision::outcome::{NoBidReason, Offer, Slot};
 use proto::opportunity;
 use proto::wire;
@@ -14,7 +14,6 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::bidder::{Bidder, Core};
 use crate::campaigns::Snapshot;
 use crate::exchange::request::BidRequest;
-use crate::limits::PACE_PPM_MAX;
 use crate::privacy;
 
 /// The multipliers that a request was decided with. They may change at any moment, and a record has one for each campaign:
@@ -58,7 +57,7 @@ impl Sample {
     }
 
     pub(super) fn paced(&mut self, paces: Paces, snapshot: &Snapshot) {
-        let paced = paces.0.into_inner().into_iter().filter(|(_, multiplier_ppm)| *multiplier_ppm < PACE_PPM_MAX);
+        let paced = paces.0.into_inner().into_iter().filter(|(_, multiplier_ppm)| *multiplier_ppm < ONE_PPM);
         let pace = |(slot, multiplier_ppm)| wire::Pace { campaign: snapshot.index.campaign(slot).id.0, multiplier_ppm };
         self.paces = paced.map(pace).collect();
     }

@@ -1,9 +1,8 @@
 //! Keeps this node supplied with leases: asks the ledger in time, takes its grants and settlements, hands back what is
-//! not needed. A state machine; [`Keeper::tick`] and [`Keeper::take`] are given the time and the records.
+//! not needed. A state machine: [`Keeper::want`], [`Keeper::tick`] and [`Keeper::take`] are given the time and the records.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use decision::ids::{CampaignId, ImpressionId, LeaseId, NodeId};
 use decision::money::Nanos;
@@ -12,8 +11,9 @@ use proto::wire::lease_record::Event;
 use proto::wire::{LeaseAsk, LeaseGrant, LeaseRecord, LeaseRefusal, LeaseReturn, LeaseSettled};
 
 use super::shortage::{Answer, Shortage};
+use super::supply::{Ask, Supply};
 use super::{Account, Lease, Reservations};
-use crate::limits::{LEASE_ASK_AGAIN_S, LEASE_IDLE_S_MAX, LEASE_IDLE_S_MIN, LEASE_REFUSED_AGAIN_S, PACE_PPM_MAX};
+use crate::limits::LEASE_REFUSED_AGAIN_S;
 
 /// A campaign that should have money on this node.
 #[derive(Clone, Debug)]
@@ -49,66 +49,6 @@ pub struct Keeper {
     asks: u64,
 }
 
-/// One campaign's supply.
-#[derive(Debug)]
-struct Supply {
-    account: Arc<Account>,
-    price_max: Nanos,
-    ask: Ask,
-    /// How much the last ask was for.
-    asked: Nanos,
-    answered: bool,
-    /// Before this nothing is asked for unless somebody bids, so that nobody is busy with money that nobody needs.
-    idle_until: Micros,
-    /// How many seconds that is after the next ask.
-    idle_s: i64,
-}
-
-impl Supply {
-    fn new(want: &Wanted, now: Micros) -> Self {
-        let (account, price_max) = (Arc::clone(&want.account), want.price_max);
-        let (ask, asked, answered) = (Ask::NotBefore(now), Nanos::ZERO, false);
-        Self { account, price_max, ask, asked, answered, idle_until: now, idle_s: LEASE_IDLE_S_MIN }
-    }
-
-    /// Whether to ask now: nothing is under way, and the money is short and needed.
-    fn is_due(&self, now: Micros) -> bool {
-        let may = match self.ask {
-            Ask::NotBefore(then) => now >= then,
-            // An ask or its answer may be lost with a node or a stream; a second grant for it only replaces the first.
-            Ask::Sent(then) => now >= then.plus_seconds(LEASE_ASK_AGAIN_S),
-        };
-        let needed = now >= self.idle_until || self.account.wanted.load(Ordering::Relaxed) > 0;
-        may && needed && runs_short(&self.account, now)
-    }
-
-    /// Notes an ask at `now`: how much to ask for, and what bids since the last one would have come to before pacing.
-    fn send(&mut self, now: Micros, want: &Wanted) -> (Nanos, Nanos) {
-        if let Ask::Sent(_) = self.ask {
-            self.account.heard(Answer::None);
-        }
-        self.ask = Ask::Sent(now);
-        let wanted = Nanos::new(self.account.wanted.swap(0, Ordering::Relaxed));
-        if wanted > Nanos::ZERO {
-            self.idle_s = LEASE_IDLE_S_MIN;
-        }
-        self.idle_until = now.plus_seconds(self.idle_s);
-        self.idle_s = (2 * self.idle_s).min(LEASE_IDLE_S_MAX);
-        self.asked = wanted.saturating_add(wanted).max(want.ask_min).min(want.ask_max);
-        // The multiplier moves little from one ask to the next.
-        let demand = i128::from(wanted.get()) * i128::from(PACE_PPM_MAX) / i128::from(self.account.pace_ppm());
-        (self.asked, Nanos::new(i64::try_from(demand).unwrap_or(i64::MAX)))
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Ask {
-    /// Nothing is under way; the next one may be sent from then on.
-    NotBefore(Micros),
-    /// Sent then, not answered.
-    Sent(Micros),
-}
-
 #[derive(Debug)]
 struct Open {
     lease: Arc<Lease>,
@@ -118,28 +58,42 @@ struct Open {
     returned: Nanos,
 }
 
+impl Open {
+    /// What bids in flight hold of it.
+    fn held(&self) -> Nanos {
+        let gone = self.charged.saturating_add(self.returned).saturating_add(self.lease.available());
+        self.lease.granted.saturating_sub(gone).max(Nanos::ZERO)
+    }
+}
+
 impl Keeper {
     /// A node with no leases. `node` must be new for every process: leases of a dead one are the ledger's to close.
     pub fn new(node: NodeId, reservations: Arc<Reservations>) -> Self {
         Self { node, reservations, supplies: BTreeMap::new(), leases: BTreeMap::new(), asks: 0 }
     }
 
-    /// What to tell the ledger now: asks for `wanted` campaigns that run short, and money handed back.
-    pub fn tick(&mut self, now: Micros, wanted: &[Wanted]) -> Vec<LeaseRecord> {
-        self.reservations.release_due(now);
-        let still: BTreeMap<CampaignId, &Wanted> = wanted.iter().map(|w| (w.account.campaign, w)).collect();
-        self.supplies.retain(|campaign, supply| {
-            let keep = still.contains_key(campaign);
-            if !keep {
-                retire_current(&supply.account, &self.reservations);
-            }
-            keep
-        });
-        let mut events = Vec::new();
-        for want in still.values() {
-            events.extend(self.ask(now, want));
+    /// The campaigns that should have money from now on; others hand theirs back.
+    pub fn want(&mut self, now: Micros, wanted: Vec<Wanted>) {
+        let mut before = std::mem::take(&mut self.supplies);
+        for want in wanted {
+            let campaign = want.account.campaign;
+            let supply = match before.remove(&campaign) {
+                Some(supply) => supply.wanted_as(want),
+                None => Supply::new(want, now),
+            };
+            self.supplies.insert(campaign, supply);
         }
-        events.extend(self.returns());
+        before.values().for_each(|supply| retire_current(&supply.want.account, &self.reservations));
+    }
+
+    /// What to tell the ledger now: asks for campaigns that run short, and money handed back.
+    pub fn tick(&mut self, now: Micros) -> Vec<LeaseRecord> {
+        self.reservations.release_due(now);
+        self.supplies.values().for_each(|supply| retire_past(&supply.want.account, &self.reservations, now));
+        // What is handed back is not held any more.
+        let returns = self.returns();
+        let mut events = self.asks(now);
+        events.extend(returns);
         events
             .into_iter()
             .map(|event| LeaseRecord { at: now.0, event: Some(event), ..LeaseRecord::default() })
@@ -148,7 +102,8 @@ impl Keeper {
 
     /// Ends every lease for bidding and says what is handed back.
     pub fn drain(&mut self, now: Micros) -> Vec<LeaseRecord> {
-        self.tick(now, &[])
+        self.want(now, Vec::new());
+        self.tick(now)
     }
 
     /// Takes a record of the stream `leases`. Those of other nodes are not ours to act on.
@@ -156,7 +111,7 @@ impl Keeper {
         match &record.event {
             Some(Event::Grant(grant)) if grant.node == self.node.0 => self.granted(grant, now),
             Some(Event::Pace(pace)) => self.paced(CampaignId(pace.campaign), pace.multiplier_ppm),
-            Some(Event::Settled(settled)) if settled.node == self.node.0 => self.settled(settled),
+            Some(Event::Settled(settled)) if settled.node == self.node.0 => self.settled(settled, now),
             _ => {}
         }
     }
@@ -164,7 +119,7 @@ impl Keeper {
     /// How the node is supplied.
     pub fn status(&self, now: Micros) -> KeeperStatus {
         let short = |(campaign, supply): (&CampaignId, &Supply)| {
-            Some((*campaign, supply.account.shortage(supply.price_max, now)?))
+            Some((*campaign, supply.want.account.shortage(supply.want.price_max, now)?))
         };
         KeeperStatus {
             unanswered: self.supplies.values().filter(|supply| !supply.answered).count(),
@@ -173,28 +128,24 @@ impl Keeper {
         }
     }
 
-    fn ask(&mut self, now: Micros, want: &Wanted) -> Option<Event> {
-        let campaign = want.account.campaign;
-        let supply = self.supplies.entry(campaign).or_insert_with(|| Supply::new(want, now));
-        supply.price_max = want.price_max;
-        if let Some(lease) = supply.account.current.load().as_ref()
-            && now >= lease.until
-        {
-            retire_current(&supply.account, &self.reservations);
+    fn asks(&mut self, now: Micros) -> Vec<Event> {
+        let mut asks = Vec::new();
+        for (campaign, supply) in &mut self.supplies {
+            if supply.is_due(now) {
+                self.asks += 1;
+                let held = supply.leases.iter().map(|lease| self.leases[lease].held());
+                let held = held.fold(Nanos::ZERO, Nanos::saturating_add);
+                let (node, campaign, ask) = (self.node.0, campaign.0, self.asks);
+                asks.push(Event::Ask(LeaseAsk { node, campaign, ask, ..supply.send(now, held) }));
+            }
         }
-        if !supply.is_due(now) {
-            return None;
-        }
-        self.asks += 1;
-        let (amount, demand) = supply.send(now, want);
-        let (amount, demand) = (amount.get(), demand.get());
-        Some(Event::Ask(LeaseAsk { node: self.node.0, campaign: campaign.0, ask: self.asks, amount, demand }))
+        asks
     }
 
     /// What prices are multiplied by is the same on all nodes.
     fn paced(&mut self, campaign: CampaignId, multiplier_ppm: u32) {
         if let Some(supply) = self.supplies.get(&campaign) {
-            supply.account.set_pace(multiplier_ppm);
+            supply.want.account.set_pace(multiplier_ppm);
         }
     }
 
@@ -211,14 +162,16 @@ impl Keeper {
             supply.answered = true;
             if grant.lease == 0 {
                 let refusal = LeaseRefusal::try_from(grant.refusal).unwrap_or(LeaseRefusal::None);
-                supply.account.heard(Answer::Refused(refusal));
+                supply.want.account.heard(Answer::Refused(refusal));
                 supply.ask = Ask::NotBefore(now.plus_seconds(LEASE_REFUSED_AGAIN_S));
                 return;
             }
-            supply.account.heard(if amount < supply.asked { Answer::Rest } else { Answer::Whole });
+            supply.want.account.heard(if amount < supply.asked { Answer::Rest } else { Answer::Whole });
             supply.ask = Ask::NotBefore(now);
-            retire_current(&supply.account, &self.reservations);
-            supply.account.current.store(Some(Arc::clone(&lease)));
+            supply.lease_us = grant.until.saturating_sub(now.0);
+            supply.leases.insert(id);
+            retire_current(&supply.want.account, &self.reservations);
+            supply.want.account.current.store(Some(Arc::clone(&lease)));
         } else if grant.lease == 0 {
             return;
         } else {
@@ -229,12 +182,19 @@ impl Keeper {
         self.leases.insert(id, Open { lease, charged: Nanos::ZERO, returned: Nanos::ZERO });
     }
 
-    fn settled(&mut self, settled: &LeaseSettled) {
+    fn settled(&mut self, settled: &LeaseSettled, now: Micros) {
         let id = LeaseId(settled.lease);
         let Some(open) = self.leases.get_mut(&id) else { return };
         let charged = Nanos::new(settled.charged);
         let delta = charged.saturating_sub(open.charged);
         open.charged = charged;
+        let supply = self.supplies.get_mut(&open.lease.campaign);
+        if let Some(supply) = supply {
+            supply.spent(delta, now);
+            if settled.closed {
+                supply.leases.remove(&id);
+            }
+        }
         let impressions = settled.impressions.iter().filter_map(|bytes| bytes.as_slice().try_into().ok());
         let impressions: Vec<ImpressionId> = impressions.map(ImpressionId).collect();
         let held = self.reservations.settle(id, &impressions);
@@ -265,12 +225,11 @@ impl Keeper {
     }
 }
 
-/// Whether an account needs a new lease: it has none, more than half is held or spent, or its end is near.
-fn runs_short(account: &Account, now: Micros) -> bool {
-    account.current.load().as_ref().is_none_or(|lease| {
-        let half = Nanos::new(lease.granted.get() / 2);
-        lease.available() < half || now >= lease.renew_at
-    })
+/// Ends a lease that is past its end.
+fn retire_past(account: &Account, reservations: &Reservations, now: Micros) {
+    if account.current.load().as_ref().is_some_and(|lease| now >= lease.until) {
+        retire_current(account, reservations);
+    }
 }
 
 fn retire_current(account: &Account, reservations: &Reservations) {

@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use decision::ids::{ImpressionId, NodeId};
@@ -35,6 +36,11 @@ fn want(account: &Arc<Account>) -> Wanted {
     Wanted { account: Arc::clone(account), price_max, ask_min, ask_max }
 }
 
+fn look(keeper: &mut Keeper, now: Micros, wanted: &[Wanted]) -> Vec<LeaseRecord> {
+    keeper.want(now, wanted.to_vec());
+    keeper.tick(now)
+}
+
 fn grant(lease: u64, amount: i64, until: i64) -> LeaseGrant {
     let refusal = if lease == 0 { LeaseRefusal::DailyBudget } else { LeaseRefusal::None } as i32;
     LeaseGrant { node: 1, campaign: 1, ask: 0, lease, amount, until, refusal, multiplier_ppm: 0 }
@@ -54,15 +60,16 @@ fn prices_are_paced_as_the_ledger_says_and_never_raised() {
         account.pace_ppm()
     };
     assert_eq!(hear(&mut keeper, paced(1, 400_000)), 1_000_000, "nothing is paced before the campaign is wanted");
-    let _asks = keeper.tick(now, &[want(&account)]);
+    let _asks = look(&mut keeper, now, &[want(&account)]);
     assert_eq!(hear(&mut keeper, paced(1, 500_000)), 500_000);
     assert_eq!(hear(&mut keeper, paced(2, 600_000)), 500_000, "a grant of another node says it later");
     assert_eq!(hear(&mut keeper, Event::Pace(LeasePace { campaign: 1, multiplier_ppm: 250_000 })), 250_000);
     assert_eq!(hear(&mut keeper, Event::Pace(LeasePace { campaign: 2, multiplier_ppm: 100_000 })), 250_000);
     let _refused = account.reserve(Nanos::new(30), now);
-    let asks = keeper.tick(Micros(20 * SECOND), &[want(&account)]);
+    let asks = look(&mut keeper, Micros(20 * SECOND), &[want(&account)]);
     let Some(Event::Ask(ask)) = &asks[0].event else { panic!("it asks: {asks:?}") };
     assert_eq!(ask.demand, 120, "what the bid would have been before pacing");
+    assert_eq!(ask.demand_us, 20_000_000, "since the last ask");
     assert_eq!(hear(&mut keeper, Event::Pace(LeasePace { campaign: 1, multiplier_ppm: u32::MAX })), 1_000_000);
     assert_eq!(hear(&mut keeper, paced(1, 700_000)), 700_000);
     assert_eq!(hear(&mut keeper, paced(1, 0)), 1_000_000, "not paced any more");
@@ -122,7 +129,7 @@ impl Node {
 
     fn tick(&mut self, now: Micros, wanted: bool) {
         let want = want(&self.account);
-        for record in self.keeper.tick(now, if wanted { std::slice::from_ref(&want) } else { &[] }) {
+        for record in look(&mut self.keeper, now, if wanted { std::slice::from_ref(&want) } else { &[] }) {
             let _ = match record.event {
                 Some(Event::Ask(ask)) => writeln!(self.said, "ask {}", ask.amount),
                 Some(Event::Return(back)) => writeln!(self.said, "return {} of {}", back.amount, back.lease),
@@ -233,7 +240,7 @@ fn a_grant_that_comes_twice_counts_once() {
 fn what_is_bought_fast_is_asked_for_in_larger_amounts_up_to_the_most() {
     check(
         "0 tick\n 0 grant 7 400 300\n 1 bid a 210 60\n 1 tick\n 1 grant 8 420 300\n 1 bid b 300 60\n 2 tick",
-        "ask 100\n bid a on 7\n ask 420\n bid b on 8\n ask 500\n return 190 of 7",
+        "ask 100\n bid a on 7\n ask 500\n bid b on 8\n ask 500\n return 190 of 7",
     );
 }
 
@@ -255,8 +262,8 @@ fn a_spent_budget_is_told_from_a_silent_ledger() {
     check(
         "0 tick\n 0 grant 7 100 60\n 1 bid a 80 60\n 1 short\n 1 tick\n 1 grant 0 0 0\n 1 short\n 3 bid b 50 60
          3 tick\n 3 short\n 8 tick\n 8 bid c 50 60\n 8 tick\n 8 short",
-        "ask 100\n bid a on 7\n short used_up\n ask 160\n short daily_budget\n bid b refused
-         ask 100\n short daily_budget\n ask 100\n bid c refused\n short unanswered",
+        "ask 100\n bid a on 7\n short used_up\n ask 200\n short daily_budget\n bid b refused
+         ask 200\n short daily_budget\n ask 200\n bid c refused\n short unanswered",
     );
 }
 
@@ -271,7 +278,7 @@ fn check_calm(lease_s: i64, bids: std::ops::Range<i64>, most: usize) {
         if tick % 10 == 0 && bids.contains(&(tick / 10)) {
             account.reserve(Nanos::new(1), now);
         }
-        let records = keeper.tick(now, &[want(&account)]);
+        let records = look(&mut keeper, now, &[want(&account)]);
         said += records.len();
         if lease_s >= 0 && records.iter().any(|record| matches!(record.event, Some(Event::Ask(_)))) {
             let lease = if lease_s > 0 { said as u64 } else { 0 };
@@ -297,7 +304,7 @@ fn an_idle_node_is_calm_whatever_the_length_of_leases() {
 fn the_room_of_many_bids_is_given_back_after_them() {
     let (reservations, account) = (Arc::new(Reservations::default()), Arc::new(Account::new(CampaignId(1))));
     let mut keeper = Keeper::new(NodeId(1), Arc::clone(&reservations));
-    keeper.tick(Micros(0), &[want(&account)]);
+    look(&mut keeper, Micros(0), &[want(&account)]);
     keeper.take(
         &LeaseRecord { event: Some(Event::Grant(grant(1, 200_000, 999 * SECOND))), ..LeaseRecord::default() },
         Micros(0),
@@ -344,4 +351,59 @@ fn money_is_neither_made_nor_lost_by_threads_that_race() {
     });
     assert_eq!(account.available(Micros(0)), Nanos::new(1_000));
     assert!(reservations.is_empty());
+}
+
+/// A minute of ten bids a second at 40, of which every fifth is won and charged 30 two seconds later, the others are lost
+/// within a second; then the ledger is silent for as long as a lease lasts.
+#[test]
+fn a_lease_is_large_enough_to_bid_on_until_its_end() {
+    const LEASE_S: i64 = 30;
+    let (reservations, account) = (Arc::new(Reservations::default()), Arc::new(Account::new(CampaignId(1))));
+    let mut keeper = Keeper::new(NodeId(1), Arc::clone(&reservations));
+    let want = Wanted { ask_max: Nanos::new(1_000_000), ..want(&account) };
+    let (mut bids, mut charged, mut until, mut refused, mut asked) = (Vec::new(), BTreeMap::new(), 0, 0, 0);
+    for tenth in 0..(60 + LEASE_S) * 10 {
+        let now = Micros(tenth * SECOND / 10);
+        let is_away = tenth >= 600;
+        for record in look(&mut keeper, now, std::slice::from_ref(&want)) {
+            if let (Some(Event::Ask(ask)), false) = (record.event, is_away) {
+                (until, asked) = (now.plus_seconds(LEASE_S).0, ask.amount);
+                let grant = grant(tenth as u64 + 1, ask.amount, until);
+                keeper.take(&LeaseRecord { event: Some(Event::Grant(grant)), ..LeaseRecord::default() }, now);
+            }
+        }
+        let id = ImpressionId([(tenth / 256) as u8, tenth as u8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+        let lease = account.reserve(Nanos::new(40), now);
+        refused += i32::from(lease.is_none() && now.0 < until);
+        if let Some(lease) = lease {
+            let number = lease.id;
+            assert!(reservations.hold(id, lease, Nanos::new(40), now.plus_seconds(60)));
+            bids.push((tenth, id, number));
+        }
+        bids.retain(|(at, id, lease)| {
+            let is_won = at % 5 == 0;
+            let is_over = tenth >= at + if is_won { 20 } else { 7 };
+            if is_over && is_won {
+                let sum = charged.entry(*lease).or_insert(0);
+                *sum += 30;
+                let (lease, charged, impressions) = (lease.0, *sum, vec![id.0.to_vec()]);
+                let settled = LeaseSettled { node: 1, campaign: 1, lease, charged, impressions, closed: false };
+                if !is_away {
+                    let event = Some(Event::Settled(settled));
+                    keeper.take(&LeaseRecord { event, ..LeaseRecord::default() }, now);
+                }
+            } else if is_over {
+                reservations.release(*id);
+            }
+            !is_over
+        });
+    }
+    assert!(until >= 65 * SECOND, "the last lease ends at {until}");
+    assert!(refused <= 10, "{refused} bids found no money before the lease's end");
+    // 60 a second are spent, and 7 losing bids and 4 winning ones hold 40 each. It is no more than what is needed with room.
+    let needed = 60 * LEASE_S + 11 * 40;
+    assert!(
+        (2 * needed..4 * needed).contains(&asked),
+        "the last lease was asked for with {asked}, needed are {needed}"
+    );
 }

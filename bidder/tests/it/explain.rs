@@ -70,8 +70,8 @@ async fn join(place: &Place) {
 /// Has the keeper ask for money and hear what the `ledger` answers.
 pub(crate) fn supply(place: &Place, ledger: &str, now: Micros) -> Keeper {
     let mut keeper = Keeper::new(NODE, place.bidder.reservations.clone());
-    let wanted = place.bidder.campaigns.load().wanted(now);
-    let asked = keeper.tick(now, &wanted);
+    keeper.want(now, place.bidder.campaigns.load().wanted(now));
+    let asked = keeper.tick(now);
     let Some(Event::Ask(LeaseAsk { campaign, ask, amount, .. })) = asked[0].event else { panic!("it asks first") };
     let grant = LeaseGrant { node: NODE.0, campaign, ask, ..LeaseGrant::default() };
     let lent = |amount| LeaseGrant { lease: 1, amount, until: now.plus_seconds(30).0, ..grant };

@@ -4,14 +4,14 @@
 use super::caps::Seen;
 use super::choice::Rank;
 use super::creative::{pick, rotation};
-use super::price::{UNPACED, is_held_back, price};
+use super::price::{is_held_back, price};
 use super::{Auction, Live, Round, Scratch};
 use crate::campaign::WhenAudienceUnknown;
 use crate::experiment::arm;
 use crate::ids::CampaignId;
 use crate::index::matching::Fit;
 use crate::index::{Terms, bits};
-use crate::money::{Nanos, Rate};
+use crate::money::{Nanos, ONE_PPM, Rate};
 use crate::outcome::{NoBidReason, Offer, PriceSteps, Slot, Trace};
 
 /// A campaign that may compete.
@@ -65,7 +65,7 @@ impl Round<'_, '_> {
         if seen.campaign_is_capped(terms.id, campaign) {
             return Err(NoBidReason::CampaignCap);
         }
-        let pace_ppm = if terms.is_paced { (live.pace)(slot) } else { UNPACED };
+        let pace_ppm = if terms.is_paced { (live.pace)(slot) } else { ONE_PPM };
         let price = self.price(terms, rate, pace_ppm).ok_or(NoBidReason::NoPrice)?;
         trace.priced(auction.imp, campaign, price);
         if terms.caps_segments && price.segment.is_some_and(|segment| seen.segment_is_capped(campaign, segment)) {

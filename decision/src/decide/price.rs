@@ -1,11 +1,8 @@
 //! What a campaign pays for a person.
 
 use crate::campaign::{PriceRule, SegmentPrice, Strategy};
-use crate::money::{Nanos, Rate};
+use crate::money::{Nanos, ONE_PPM, Rate};
 use crate::outcome::PriceSteps;
-
-/// The multiplier of what is not paced, in millionths.
-pub(crate) const UNPACED: u32 = 1_000_000;
 
 /// The prices of a strategy that do not depend on the person.
 #[derive(Clone, Copy, Debug)]
@@ -33,7 +30,7 @@ pub(crate) fn price(limits: &Limits, rule: Option<&SegmentPrice>, rate: Rate, pa
     };
     let limited_cpm = limited(ruled_cpm, limits, rule);
     let mut paced_cpm = limited_cpm;
-    if pace_ppm < UNPACED {
+    if pace_ppm < ONE_PPM {
         paced_cpm = limited_cpm.scaled(pace_ppm).max(limited(Nanos::ZERO, limits, rule));
     }
     Some(PriceSteps {
@@ -60,7 +57,7 @@ fn limited(mut cpm: Nanos, limits: &Limits, rule: Option<&SegmentPrice>) -> Nano
 /// offered so many times less often: on the average of the requests, `lot` by lot, the offer is the paced price.
 #[inline]
 pub(crate) fn is_held_back(steps: &PriceSteps, lot: impl FnOnce() -> u64) -> bool {
-    if steps.pace_ppm >= UNPACED {
+    if steps.pace_ppm >= ONE_PPM {
         return false;
     }
     let (wanted, offered) = (steps.limited_cpm.scaled(steps.pace_ppm), steps.paced_cpm);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use decision::campaign::Pacing;
 use decision::ids::{AdvertiserId, Currency, NodeId};
-use decision::money::Nanos;
+use decision::money::{Nanos, ONE_PPM};
 use decision::time::{LocalTime, Micros};
 use proto::wire::CampaignBudget;
 
@@ -53,10 +53,15 @@ impl Sums {
     }
 
     fn check(&self) {
-        assert_eq!(self.granted, self.charged + self.returned + self.outstanding, "money was lost or made: {self:?}");
-        assert_eq!(self.spent, self.charged + self.late, "money was lost or made: {self:?}");
+        self.agree().unwrap_or_else(|problem| panic!("money was lost or made: {problem}"));
+    }
+
+    /// Whether the sums keep to the invariant.
+    pub(super) fn agree(&self) -> Result<(), String> {
+        let agree =
+            self.granted == self.charged + self.returned + self.outstanding && self.spent == self.charged + self.late;
         let least = self.granted.min(self.charged).min(self.returned).min(self.outstanding).min(self.late);
-        assert!(least >= 0, "money below zero: {self:?}");
+        if agree && least >= 0 { Ok(()) } else { Err(format!("{self:?}")) }
     }
 }
 
@@ -172,10 +177,18 @@ impl Account {
 }
 
 /// Money of one advertiser, over all its campaigns.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct AdvertiserAccount {
     /// `None`: no limit.
     pub(super) daily: Option<Nanos>,
     pub(super) today: DaySpend,
     pub(super) outstanding: i128,
+    /// What its daily budget leaves of what its paced campaigns plan to spend today, in millionths.
+    pub(super) plan_ppm: u32,
+}
+
+impl Default for AdvertiserAccount {
+    fn default() -> Self {
+        Self { daily: None, today: DaySpend::default(), outstanding: 0, plan_ppm: ONE_PPM }
+    }
 }

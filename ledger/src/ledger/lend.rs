@@ -31,7 +31,7 @@ impl Ledger {
         if !self.is_unanswered(node, campaign, ask.ask) {
             return self.tally.odd(Oddity::RepeatedAsk);
         }
-        self.demanded(campaign, ask.demand, effects);
+        self.demanded(ask, effects);
         let mut grant = LeaseGrant { node: ask.node, campaign: ask.campaign, ask: ask.ask, ..LeaseGrant::default() };
         grant.multiplier_ppm = self.pacing.multiplier_ppm(campaign).unwrap_or_default();
         match self.affordable(campaign) {

@@ -27,6 +27,9 @@ pub enum SnapshotError {
     /// A part is missing or damaged.
     #[error("{0}")]
     Damaged(&'static str),
+    /// Its sums do not agree.
+    #[error("its sums do not agree: {0}")]
+    Disagrees(String),
 }
 
 impl Ledger {
@@ -43,10 +46,7 @@ impl Ledger {
     /// The books of all parts of a snapshot, and where the journal goes on behind them.
     ///
     /// # Errors
-    /// They are none of this program's, or not whole.
-    ///
-    /// # Panics
-    /// When the sums do not agree.
+    /// They are none of this program's, not whole, or their sums do not agree.
     pub fn restore(parts: impl IntoIterator<Item = LedgerSnapshot>) -> Result<(Self, u64), SnapshotError> {
         read::ledger(parts)
     }

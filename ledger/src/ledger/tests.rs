@@ -65,7 +65,7 @@ impl Player {
             "stop" => Input::Stop(CampaignStop { campaign, name: String::new() }),
             "ask" | "ask-again" => {
                 self.asks += u64::from(words[0] == "ask");
-                Input::Ask(LeaseAsk { node: 1, campaign, ask: self.asks, amount: number(1), demand: 0 })
+                Input::Ask(LeaseAsk { node: 1, campaign, ask: self.asks, amount: number(1), demand: 0, demand_us: 0 })
             }
             "return" => {
                 let lease = self.lease(words[1]);
@@ -435,7 +435,7 @@ fn a_node_is_answered_once() {
 fn a_lease_ends_with_its_flight() {
     let mut player = Player::new();
     player.step(&["budget", "10", "100", "until=43210"]);
-    let ask = Input::Ask(LeaseAsk { node: 1, campaign: 1, ask: 1, amount: 5, demand: 0 });
+    let ask = Input::Ask(LeaseAsk { node: 1, campaign: 1, ask: 1, amount: 5, demand: 0, demand_us: 0 });
     let effects = player.ledger.apply(&player.entry(ask, false)).unwrap();
     let Some(Event::Grant(grant)) = effects.leases[0].event else { panic!("no grant: {effects:?}") };
     assert_eq!(grant.until, 43_210 * SECOND);
@@ -471,7 +471,7 @@ fn an_input_is_folded_once() {
     player.step(&["budget", "10", "100"]);
     let source = |offset| Some(Source { stream: "leases".to_owned(), partition: 0, offset });
     let mut ask = |number, offset| {
-        let ask = Input::Ask(LeaseAsk { node: 1, campaign: 1, ask: number, amount: 1, demand: 0 });
+        let ask = Input::Ask(LeaseAsk { node: 1, campaign: 1, ask: number, amount: 1, demand: 0, demand_us: 0 });
         let entry = JournalEntry { source: source(offset), ..player.entry(ask, false) };
         player.ledger.apply(&entry).unwrap().leases.len()
     };

@@ -1,15 +1,15 @@
 //! The multiplier of one campaign, and what it is found by.
 
+use decision::money::ONE_PPM;
 use decision::time::{LocalTime, Micros};
 
 use super::curve::Curve;
 use super::plan::{Plan, Spent, Terms};
 use crate::limits::{
-    CATCH_UP, MEAN_OF_CHARGES, MULTIPLIER_PPM_MIN, MULTIPLIER_TOLD_PPM, OVERSPEND_ERROR_MAX, PACE_PAUSE_S,
+    CATCH_UP, MEAN_OF_CHARGES, MULTIPLIER_PPM_MIN, MULTIPLIER_TOLD_PPM, OVERSPEND_ERROR_MAX, PACE_PAUSE_S, PACE_S,
     PACE_TIME_CHARGES, PACE_TIME_DELAYS, PACE_TIME_S_MIN,
 };
 
-const ONE_PPM: u32 = 1_000_000;
 /// Millionths of the natural logarithm.
 const NEPER: f64 = 1e6;
 
@@ -20,9 +20,9 @@ pub(crate) struct Pacer {
     pub(crate) level: i32,
     /// The multiplier that the nodes were told, in millionths.
     pub(crate) told_ppm: u32,
-    /// When the first node asked.
-    pub(crate) begun_at: Option<Micros>,
-    /// Whether the level was set by the first demand.
+    /// What the first nodes asked for, by which the level is set.
+    pub(crate) beginning: Option<Beginning>,
+    /// Whether the level is set.
     pub(crate) started: bool,
     /// When it was last looked at; `None`: it begins anew.
     pub(crate) looked_at: Option<Micros>,
@@ -40,13 +40,33 @@ pub(crate) struct Pacer {
     pub(crate) curve: Curve,
 }
 
+/// What the bids of a node came to before pacing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Demand {
+    /// Nanos.
+    pub(crate) amount: i64,
+    /// The time of the first of these bids, or before.
+    pub(crate) since: Micros,
+}
+
+/// What the first nodes asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Beginning {
+    /// When the first one asked.
+    pub(crate) at: Micros,
+    /// When the first one began to bid.
+    pub(crate) from: Micros,
+    /// What bids have come to since, in nanos.
+    pub(crate) demand: i64,
+}
+
 impl Pacer {
     /// Nothing is known; the multiplier is 1 until somebody is bid for.
     pub(crate) fn new() -> Self {
         Self {
             level: 0,
             told_ppm: ONE_PPM,
-            begun_at: None,
+            beginning: None,
             started: false,
             looked_at: None,
             spent: 0,
@@ -72,25 +92,40 @@ impl Pacer {
         self.delay = mean(self.delay, delay_us.max(0));
     }
 
-    /// A node asked for money, and says what its bids since the last ask came to before pacing.
-    pub(crate) fn asked(&mut self, now: Micros, demand: i64, terms: Terms<'_>, spent: Spent) {
-        let begun_at = *self.begun_at.get_or_insert(now);
-        if demand <= 0 {
+    /// A node asked for money, and says what it would have spent.
+    pub(crate) fn asked(&mut self, now: Micros, demand: Demand, terms: Terms<'_>, spent: Spent) {
+        let amount = demand.amount;
+        if amount <= 0 {
             return;
         }
         self.learn_until(now, terms.clock);
-        self.hour_demand = self.hour_demand.saturating_add(demand);
+        self.hour_demand = self.hour_demand.saturating_add(amount);
         self.demanded_at = now;
         if !self.started {
-            // Between buying everything and buying in proportion: spend falls faster than the multiplier.
-            let seconds = ((now.0 - begun_at.0) as f64 / 1e6).max(1.0);
-            let plan = Plan::of_day(terms, self.curve.weights(), now, spent);
-            let wanted = plan.budget * plan.share(now, now.plus_seconds(60)) / 60.0;
-            if wanted > 0.0 {
-                self.set_level(libm::log(libm::sqrt(wanted * seconds / demand as f64)));
-                self.started = true;
-            }
+            self.begin(now, demand, terms, spent);
         }
+    }
+
+    /// Sets the first level by what all nodes ask for in the first seconds, since nobody knows how many there are.
+    fn begin(&mut self, now: Micros, demand: Demand, terms: Terms<'_>, spent: Spent) {
+        let plan = Plan::of_day(terms, self.curve.weights(), now, spent);
+        let wanted = plan.budget * plan.share(now, now.plus_seconds(60)) / 60.0;
+        if wanted <= 0.0 {
+            return;
+        }
+        let beginning = self.beginning.get_or_insert(Beginning { at: now, from: demand.since, demand: 0 });
+        beginning.from = beginning.from.min(demand.since);
+        beginning.demand = beginning.demand.saturating_add(demand.amount);
+        let Beginning { at, from, demand } = *beginning;
+        let seconds = ((now.0.saturating_sub(from.0)) as f64 / 1e6).max(1.0);
+        self.started = now >= at.plus_seconds(PACE_S.into());
+        // Between buying everything and buying in proportion: spend falls faster than the multiplier.
+        self.set_level(libm::log(libm::sqrt(wanted * seconds / demand as f64)));
+    }
+
+    /// What the plan still has for the day, in nanos.
+    pub(crate) fn planned_left(&self, now: Micros, terms: Terms<'_>, spent: Spent) -> f64 {
+        (Plan::of_day(terms, self.curve.weights(), now, spent).budget - spent.today as f64).max(0.0)
     }
 
     /// Leads the multiplier towards the plan by what was spent since the last look.

@@ -164,6 +164,22 @@ fn front_loaded_days_spend_more_of_it_early() {
     assert!(front > even + 0.08 && all_even > 0.98 && all_front > 0.98, "{even} {front} {all_even} {all_front}");
 }
 
+/// The campaign may spend four times as much as its advertiser.
+#[test]
+fn the_budget_of_an_advertiser_lasts_as_well() {
+    let (shape, part) = (&SHAPES[0], 0.5);
+    let day = |day: i64| auctions(shape, day, &NONE, 0.2, 19);
+    let budget = part * rules::demand(&day(FIRST));
+    let limit = budget / 4.0;
+    let mut campaign = Campaign::new(Pacing::Even, budget, 3, None);
+    campaign.limit_advertiser(limit);
+    (FIRST..LEARNT).for_each(|at| drop(campaign.play(at, &day(at))));
+    let played = campaign.play(LEARNT, &day(LEARNT));
+    let (spent, error) = (played.spent() / limit, played.error(&shape.plan(LEARNT), limit));
+    println!("an advertiser with a quarter of its campaign's budget: {spent:.4} spent, error {error:.4}");
+    assert!((0.98..=1.0).contains(&spent) && error < 0.05, "spent {spent}, error {error}");
+}
+
 /// Berlin, where 29 March 2026 has 23 hours and 25 October 25: each of them spends the daily budget by its own midnight.
 #[test]
 fn days_go_by_the_clock_of_the_campaign() {

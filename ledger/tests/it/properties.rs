@@ -26,7 +26,7 @@ fn lent(amount: i64) -> Ledger {
         ..CampaignBudget::default()
     };
     fold(&mut ledger, Input::Budget(budget));
-    fold(&mut ledger, Input::Ask(LeaseAsk { node: 1, campaign: 1, ask: 1, amount, demand: 0 }));
+    fold(&mut ledger, Input::Ask(LeaseAsk { node: 1, campaign: 1, ask: 1, amount, demand: 0, demand_us: 0 }));
     ledger
 }
 
@@ -72,7 +72,7 @@ proptest! {
                 sealed.bid_at = a;
             }
             fold(&mut ledger, notice);
-            fold(&mut ledger, Input::Ask(LeaseAsk { node: 1, campaign: 1, ask: a.cast_unsigned(), amount: b, demand: c }));
+            fold(&mut ledger, Input::Ask(LeaseAsk { node: 1, campaign: 1, ask: a.cast_unsigned(), amount: b, demand: c, demand_us: 0 }));
             fold(&mut ledger, Input::Return(LeaseReturn { node: 1, campaign: 1, lease: 2, amount: c }));
             fold(&mut ledger, Input::Tick(proto::wire::Tick {}));
             let budget = CampaignBudget {

@@ -117,7 +117,7 @@ pub(crate) fn ask(ask: u64, amount: i64) -> KeyValue {
 }
 
 fn ask_of(campaign: u32, ask: u64, amount: i64) -> KeyValue {
-    lease_record(Event::Ask(LeaseAsk { node: 1, campaign, ask, amount, demand: 0 }))
+    lease_record(Event::Ask(LeaseAsk { node: 1, campaign, ask, amount, demand: 0, demand_us: 0 }))
 }
 
 /// A billable win: an outcome for the win, one for the charge.

@@ -216,6 +216,7 @@ impl World {
                     ask: self.asks,
                     amount,
                     demand: self.random.random_range(-1..5_000),
+                    demand_us: self.random.random_range(0..30_000_000),
                 })
             }
             22..32 => self.hand_back()?,

@@ -6,7 +6,7 @@ use decision::time::Micros;
 use event_log::{KeyValue, Offset, ReadError, Stream};
 use ledger::{Books, LedgerSettings, ServeError};
 use proto::record::{decode, encode};
-use proto::wire::{LedgerSnapshot, SnapshotHead};
+use proto::wire::{LedgerSnapshot, MoneySums, SnapshotHead};
 
 use crate::service::{Machine, append_all, ask, campaign, once_each, win};
 
@@ -99,10 +99,31 @@ fn what_is_no_whole_snapshot_of_this_fold_is_left_alone() {
         let packed = &mut parts.iter_mut().flat_map(|part| &mut part.impressions).next_back().unwrap().packed;
         packed.truncate(24);
     });
+    change("a lease was charged more than it holds", &|parts| {
+        let lease = parts.iter_mut().flat_map(|part| &mut part.leases).next_back().unwrap();
+        lease.charged = lease.granted + 1;
+    });
+    change("more was lent than leases are of", &|parts| {
+        let sums = parts.iter_mut().flat_map(|part| &mut part.campaigns).next_back().unwrap().sums.as_mut().unwrap();
+        sums.granted = (1_i128 << 100).to_le_bytes().to_vec();
+    });
+    change("nobody pays", &|parts| {
+        let at = last(parts);
+        parts[at..].iter_mut().for_each(|part| {
+            part.advertisers.clear();
+            part.leases.clear();
+            part.campaigns.iter_mut().for_each(|campaign| campaign.sums = Some(zero()));
+        });
+    });
     change("a lease has no account", &|parts| {
         let at = last(parts);
         parts[at..].iter_mut().for_each(|part| part.campaigns.clear());
     });
+}
+
+fn zero() -> MoneySums {
+    let zero = || 0_i128.to_le_bytes().to_vec();
+    MoneySums { granted: zero(), charged: zero(), returned: zero(), late: zero() }
 }
 
 #[test]

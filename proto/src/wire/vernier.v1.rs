@@ -1040,6 +1040,9 @@ pub struct LeaseAsk {
     /// What the node's bids since its last ask, made or short of money, would have come to at their prices before pacing.
     #[prost(int64, tag = "5")]
     pub demand: i64,
+    /// How long that is since, in microseconds: the node's last ask, or the start of the campaign there.
+    #[prost(uint64, tag = "6")]
+    pub demand_us: u64,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct LeaseGrant {
@@ -1480,9 +1483,10 @@ pub struct PacerState {
     /// The multiplier that the nodes were told.
     #[prost(uint32, tag = "2")]
     pub told_ppm: u32,
-    /// When the first node asked.
+    /// When the first node asked that had bid for somebody.
     #[prost(int64, optional, tag = "3")]
     pub begun_at: ::core::option::Option<i64>,
+    /// Whether enough nodes have asked since.
     #[prost(bool, tag = "4")]
     pub started: bool,
     #[prost(int64, optional, tag = "5")]
@@ -1507,6 +1511,11 @@ pub struct PacerState {
     /// The learnt week, an hour a number: 1,024 more for twice the demand; 0: not learnt.
     #[prost(uint32, repeated, tag = "13")]
     pub week: ::prost::alloc::vec::Vec<u32>,
+    /// When the first nodes began to bid, and what their bids have come to since. Absent: nobody has.
+    #[prost(int64, optional, tag = "14")]
+    pub begun_from: ::core::option::Option<i64>,
+    #[prost(int64, tag = "15")]
+    pub begun_demand: i64,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct AnsweredAsk {
@@ -1525,6 +1534,9 @@ pub struct AdvertiserAccount {
     pub daily: ::core::option::Option<i64>,
     #[prost(message, optional, tag = "3")]
     pub today: ::core::option::Option<DaySpent>,
+    /// What its daily budget leaves of what its paced campaigns plan to spend today, in millionths.
+    #[prost(uint32, tag = "4")]
+    pub plan_ppm: u32,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct OpenLease {

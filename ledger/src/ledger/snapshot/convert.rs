@@ -11,7 +11,7 @@ use proto::wire::{
 use super::SnapshotError;
 use crate::ledger::Lease;
 use crate::ledger::account::{Account, AdvertiserAccount, Budget, DaySpend, Sums, day_of, start_of};
-use crate::pacing::{Curve, Pacer};
+use crate::pacing::{Beginning, Curve, Pacer};
 
 const DAMAGED: SnapshotError = SnapshotError::Damaged("an account is damaged");
 
@@ -108,12 +108,14 @@ const HOUR_US: i64 = 3_600 * 1_000_000;
 
 fn pacer(pacer: &Pacer) -> PacerState {
     let known = |at: i64| (at != i64::MIN).then_some(at);
-    let Pacer { level, told_ppm, begun_at, started, looked_at, spent, demanded_at, .. } = pacer;
+    let Pacer { level, told_ppm, beginning, started, looked_at, spent, demanded_at, .. } = pacer;
     let Pacer { hour, hour_demand, hour_is_whole, charge, delay, curve, .. } = pacer;
     PacerState {
         fall: level.unsigned_abs(),
         told_ppm: *told_ppm,
-        begun_at: begun_at.map(|at| at.0),
+        begun_at: beginning.map(|first| first.at.0),
+        begun_from: beginning.map(|first| first.from.0),
+        begun_demand: beginning.map_or(0, |first| first.demand),
         started: *started,
         looked_at: looked_at.map(|at| at.0),
         spent: sum(*spent),
@@ -129,10 +131,12 @@ fn pacer(pacer: &Pacer) -> PacerState {
 
 pub(super) fn read_pacer(wire: &PacerState) -> Result<Pacer, SnapshotError> {
     let logs: Result<Vec<u16>, _> = wire.week.iter().map(|log| u16::try_from(*log)).collect();
+    let first = wire.begun_at.zip(wire.begun_from);
+    let beginning = first.map(|(at, from)| Beginning { at: Micros(at), from: Micros(from), demand: wire.begun_demand });
     Ok(Pacer {
         level: i32::try_from(wire.fall).map_err(|_| DAMAGED)?.wrapping_neg(),
         told_ppm: wire.told_ppm,
-        begun_at: wire.begun_at.map(Micros),
+        beginning,
         started: wire.started,
         looked_at: wire.looked_at.map(Micros),
         spent: read_sum(&wire.spent)?,
@@ -148,13 +152,14 @@ pub(super) fn read_pacer(wire: &PacerState) -> Result<Pacer, SnapshotError> {
 
 pub(super) fn advertiser(id: AdvertiserId, account: &AdvertiserAccount) -> WireAdvertiser {
     let daily = account.daily.map(Nanos::get);
-    WireAdvertiser { advertiser: id.0, daily, today: Some(spent(account.today)) }
+    WireAdvertiser { advertiser: id.0, daily, today: Some(spent(account.today)), plan_ppm: account.plan_ppm }
 }
 
 /// What is outstanding follows from the leases.
 pub(super) fn read_advertiser(wire: WireAdvertiser) -> Result<(AdvertiserId, AdvertiserAccount), SnapshotError> {
     let (daily, today) = (wire.daily.map(Nanos::new), read_spent(wire.today)?);
-    Ok((AdvertiserId(wire.advertiser), AdvertiserAccount { daily, today, outstanding: 0 }))
+    let account = AdvertiserAccount { daily, today, outstanding: 0, plan_ppm: wire.plan_ppm };
+    Ok((AdvertiserId(wire.advertiser), account))
 }
 
 pub(super) fn lease(id: LeaseId, lease: &Lease) -> OpenLease {

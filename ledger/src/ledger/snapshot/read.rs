@@ -28,7 +28,7 @@ pub(super) fn ledger(parts: impl IntoIterator<Item = LedgerSnapshot>) -> Result<
         return Err(SnapshotError::Damaged("its end is missing"));
     }
     ledger.add_up()?;
-    ledger.audit();
+    ledger.agree().map_err(SnapshotError::Disagrees)?;
     Ok((ledger, journal_offset))
 }
 

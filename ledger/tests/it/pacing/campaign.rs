@@ -20,6 +20,8 @@ const FULL: u32 = 1_000_000;
 pub(super) struct Campaign {
     pub(super) ledger: Ledger,
     daily: i64,
+    /// The advertiser's own daily budget.
+    advertiser_daily: Option<i64>,
     clock: Option<LocalTime>,
     delay_s: i64,
     asks: u64,
@@ -61,6 +63,7 @@ impl Campaign {
         let mut campaign = Self {
             ledger: Ledger::new(ShardId(0)),
             daily,
+            advertiser_daily: None,
             clock,
             delay_s,
             asks: 0,
@@ -79,6 +82,7 @@ impl Campaign {
             advertiser: 1,
             currency: "EUR".into(),
             daily: self.daily,
+            advertiser_daily: self.advertiser_daily,
             total: i64::MAX,
             until: 365 * 100 * DAY_S * SECOND,
             pacing: pacing.into(),
@@ -86,6 +90,12 @@ impl Campaign {
             ..CampaignBudget::default()
         };
         self.fold(at, Input::Budget(budget));
+    }
+
+    /// The advertiser may spend no more than so much on all its campaigns.
+    pub(super) fn limit_advertiser(&mut self, daily: f64) {
+        self.advertiser_daily = Some(daily as i64);
+        self.publish(0, Pacing::Even);
     }
 
     pub(super) fn stop(&mut self, at: i64) {
@@ -148,7 +158,14 @@ impl Campaign {
         }
         self.asks += 1;
         let (demand, amount) = (std::mem::take(&mut self.demand), (self.daily / 20).max(100_000_000));
-        let ask = LeaseAsk { node: 1, campaign: 1, ask: self.asks, amount, demand };
+        let ask = LeaseAsk {
+            node: 1,
+            campaign: 1,
+            ask: self.asks,
+            amount,
+            demand,
+            demand_us: (STEP_S * SECOND).unsigned_abs(),
+        };
         let (lease, mut left) = self.fold(at, Input::Ask(ask)).unwrap();
         let mut value = 0.0;
         for auction in auctions {

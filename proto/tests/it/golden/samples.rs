@@ -495,6 +495,10 @@ fn lease_return() -> LeaseReturn {
     LeaseReturn { node: NODE, campaign: 7, lease: LEASE, amount: 205_000_000, ..Default::default() }
 }
 
+fn timed_ask() -> LeaseAsk {
+    LeaseAsk { demand: 1_500_000_000, demand_us: 4_300_000, ..ask() }
+}
+
 fn leases() -> Vec<Golden> {
     let grant = LeaseGrant {
         node: NODE,
@@ -525,6 +529,7 @@ fn leases() -> Vec<Golden> {
         Event::Ask(LeaseAsk { demand: 1_500_000_000, ..ask() }),
         Event::Grant(LeaseGrant { multiplier_ppm: 950_000, ..grant }),
         Event::Pace(LeasePace { campaign: 7, multiplier_ppm: 940_000, ..Default::default() }),
+        Event::Ask(timed_ask()),
     ]
     .map(|event| golden("7", &LeaseRecord { at: AT, event: Some(event), shard: 2, sequence: 77, ..Default::default() }))
     .into()
@@ -564,6 +569,7 @@ fn journal() -> Vec<Golden> {
         Input::Notice(audit()),
         Input::Budget(paced_budget()),
         Input::Ask(LeaseAsk { demand: 1_500_000_000, ..ask() }),
+        Input::Ask(timed_ask()),
     ];
     let source = Source { stream: "notices".into(), partition: 3, offset: 1_000_000, ..Default::default() };
     let entry = |(input, sequence)| JournalEntry {
@@ -645,7 +651,14 @@ fn snapshots() -> Vec<Golden> {
         }],
         ..part
     };
-    [first, last, paced].iter().map(|part| golden("2", part)).collect()
+    let campaign = CampaignAccount { pacer: Some(beginning()), ..paced.campaigns[0].clone() };
+    let advertiser = AdvertiserAccount { plan_ppm: 250_000, ..first.advertisers[0].clone() };
+    let shared = LedgerSnapshot { campaigns: vec![campaign], advertisers: vec![advertiser], ..paced.clone() };
+    [first, last, paced, shared].iter().map(|part| golden("2", part)).collect()
+}
+
+fn beginning() -> PacerState {
+    PacerState { begun_from: Some(AT - 7_220_000_000), begun_demand: 250_000_000, started: false, ..pacer() }
 }
 
 fn pacer() -> PacerState {
