@@ -19,6 +19,7 @@ pub use snapshot::SnapshotError;
 mod account;
 mod audit;
 mod charge;
+mod days;
 mod lend;
 mod memory;
 mod pace;
@@ -107,6 +108,8 @@ pub struct Ledger {
     /// When each open lease is closed at the latest.
     closings: BTreeSet<(Micros, LeaseId)>,
     memory: Memory,
+    /// When each account's first open day is closed.
+    day_closings: BTreeSet<(Micros, CampaignId)>,
     /// What the nodes have not been told yet.
     unsettled: BTreeMap<LeaseId, LeaseSettled>,
     pacing: Pacing,
@@ -141,6 +144,7 @@ impl Ledger {
             leases: BTreeMap::new(),
             closings: BTreeSet::new(),
             memory: Memory::default(),
+            day_closings: BTreeSet::new(),
             unsettled: BTreeMap::new(),
             pacing: Pacing::default(),
             total: Sums::default(),
@@ -223,13 +227,16 @@ impl Ledger {
             return self.stop(id);
         };
         self.advertisers.entry(new.advertiser).or_default().daily = wire.advertiser_daily.map(Nanos::new);
-        let account = self.accounts.entry(id).or_insert_with(|| Account::new(new.advertiser, None));
-        let day = account.day(self.now);
-        account.advertiser = new.advertiser;
-        account.budget = Some(new);
-        // What was spent today was, also where today has another number by a new clock.
-        account.today.renumber(day, account.day(self.now));
-        account.stopped = false;
+        self.accounts.entry(id).or_insert_with(|| Account::new(new.advertiser, None));
+        let now = self.now;
+        self.with_days(id, |account| {
+            let day = account.day(now);
+            account.advertiser = new.advertiser;
+            account.budget = Some(new);
+            // What was spent today was, also where today has another number by a new clock.
+            account.today.renumber(day, account.day(now));
+            account.stopped = false;
+        });
         self.set_pacing(id);
     }
 
@@ -244,6 +251,7 @@ impl Ledger {
             self.close(lease);
         }
         self.memory.forget(self.forgettable(self.now));
+        self.close_days(effects);
         self.pace(effects);
     }
 
@@ -251,6 +259,7 @@ impl Ledger {
     pub fn is_tick_due(&self, now: Micros) -> bool {
         self.closings.first().is_some_and(|(closes_at, _)| *closes_at <= now)
             || self.memory.is_due(self.forgettable(now))
+            || self.day_closings.first().is_some_and(|(at, _)| *at <= now)
             || self.is_pacing_due(now)
     }
 

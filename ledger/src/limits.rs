@@ -15,6 +15,10 @@ pub const BILLING_WINDOW_S: u32 = 60 * 60;
 /// on a node while Kafka was away.
 pub const MEMORY_MARGIN_S: u32 = 60 * 60;
 
+/// How long a day stays open after its midnight, in seconds, for notices that are late: until no token of its bids is
+/// valid any more, and what waited on a node is in as well.
+pub const DAY_OPEN_S: u32 = 60 * 60 + MEMORY_MARGIN_S;
+
 /// Impressions are forgotten in groups whose tokens end within the same this many seconds.
 pub const MEMORY_GROUP_S: u32 = 60;
 

@@ -8,6 +8,8 @@ use decision::money::{Nanos, ONE_PPM};
 use decision::time::{LocalTime, Micros};
 use proto::wire::CampaignBudget;
 
+use super::days::Days;
+
 /// Sums of money in nanos. Invariant: `granted = charged + returned + outstanding` and `spent = charged + late`, none
 /// below zero. Checked after every step, in production too.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -160,19 +162,25 @@ pub(super) struct Account {
     pub(super) stopped: bool,
     pub(super) sums: Sums,
     pub(super) today: DaySpend,
+    pub(super) days: Days,
     /// The last ask of each node, and when it was answered.
     pub(super) asks: BTreeMap<NodeId, (u64, Micros)>,
 }
 
 impl Account {
     pub(super) fn new(advertiser: AdvertiserId, budget: Option<Budget>) -> Self {
-        let (sums, today) = (Sums::default(), DaySpend::default());
-        Self { advertiser, budget, stopped: false, sums, today, asks: BTreeMap::new() }
+        let (sums, today, days) = (Sums::default(), DaySpend::default(), Days::default());
+        Self { advertiser, budget, stopped: false, sums, today, days, asks: BTreeMap::new() }
     }
 
     /// The day of the campaign's clock that a moment is in.
     pub(super) fn day(&self, at: Micros) -> i64 {
         self.budget.as_ref().map_or_else(|| day_of(at), |budget| budget.clock.day(at))
+    }
+
+    /// When a day of it begins.
+    pub(super) fn day_start(&self, day: i64) -> Micros {
+        self.budget.as_ref().map_or_else(|| start_of(day), |budget| budget.clock.day_start(day))
     }
 }
 

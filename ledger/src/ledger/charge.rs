@@ -6,6 +6,7 @@ use decision::time::Micros;
 use proto::wire::{Notice, NoticeKind, Outcome, OutcomeKind, Sealed};
 
 use super::account::{Account, day_of};
+use super::days::wire_day;
 use super::memory::{Mark, Seen};
 use super::{Effects, Ledger};
 use crate::tally::{Charge, Oddity};
@@ -141,7 +142,8 @@ impl Ledger {
             Some(_) => Charge::Made,
         };
         let advertiser = self.advertisers.entry(account.advertiser).or_default();
-        account.today.add(account.day(arrived), amount);
+        let day = account.day(arrived);
+        account.today.add(day, amount);
         advertiser.today.add(day_of(arrived), amount);
         if let Some(pacer) = self.pacing.pacers.get_mut(&campaign) {
             pacer.charged(amount.get(), self.now.0.saturating_sub(sealed.bid_at));
@@ -160,6 +162,7 @@ impl Ledger {
                 self.total.book_late(amount);
             }
         }
+        let day = self.with_days(campaign, |account| account.days.add(day, amount)).expect("it was just booked to");
         self.tally.charge(charge);
         let kind = if charge == Charge::Unmatched { OutcomeKind::Unmatched } else { OutcomeKind::Charge };
         effects.outcomes.push(Outcome {
@@ -167,12 +170,13 @@ impl Ledger {
             late: charge != Charge::Made,
             overdrawn: charge == Charge::Overdrawn,
             above_bid,
+            day: wire_day(day),
             ..claim.outcome(kind)
         });
     }
 
     /// Adds what the ledger knows to what the notice said.
-    fn complete(&self, outcome: &mut Outcome) {
+    pub(super) fn complete(&self, outcome: &mut Outcome) {
         outcome.shard = self.shard.0;
         outcome.sequence = self.sequence;
         let account = self.accounts.get(&CampaignId(outcome.campaign));

@@ -137,9 +137,17 @@ impl Player {
         let mut shown = Vec::new();
         for outcome in &effects.outcomes {
             let kind = outcome.kind().as_str_name().trim_start_matches("OUTCOME_KIND_").to_lowercase();
+            if let Some(closed) = outcome.closed {
+                let (day, campaign) = (outcome.day, outcome.campaign);
+                shown.push(format!("{kind} {day} of {campaign}: {} in {}", closed.charged, closed.charges));
+                continue;
+            }
             let mut words = vec![kind, char::from(outcome.impression[0]).to_string()];
             if matches!(outcome.kind(), OutcomeKind::Charge | OutcomeKind::Unmatched) {
                 words.push(outcome.charged.to_string());
+            }
+            if outcome.day > 0 {
+                words.push(format!("on day {}", outcome.day));
             }
             shown.push(words.join(" "));
         }
@@ -186,6 +194,30 @@ fn an_impression_is_charged_once() {
          bill b L1 2        => charge b 2, made
          settle             => settled L1 5 [ab]
          settle",
+    );
+}
+
+/// Time begins at the noon of day 0; a day stays open for two hours after its end.
+#[test]
+fn a_day_is_closed_with_all_that_counts_on_it_and_what_comes_later_counts_on_the_next() {
+    check(
+        "budget 100 1000
+         ask 50                               => grant L1 50
+         bill a L1 3 expires=100000           => charge a 3, made
+         bill b L1 4 expires=100000           => charge b 4, made
+         bill u L0 5 expires=100000 campaign=2 => unmatched u 5, unmatched
+         wait 43200
+         bill c L1 5 expires=200000           => charge c 5 on day 1, made
+         bill d L1 6 expires=200000 skew=-9   => charge d 6, made
+         wait 7199
+         tick
+         wait 1
+         tick                                 => day_closed 0 of 1: 13 in 3, day_closed 0 of 2: 5 in 1
+         bill e L1 7 expires=200000 skew=-9999 => charge e 7 on day 1, late
+         wait 86400
+         tick                                 => day_closed 1 of 1: 12 in 2
+         wait 864000
+         tick",
     );
 }
 
@@ -283,7 +315,7 @@ fn money_lent_over_midnight_counts_on_both_sides() {
          ask 6                              => grant L1 6
          wait 1
          ask 10                             => grant L2 4
-         bill a L1 6 expires=90000          => charge a 6, made
+         bill a L1 6 expires=90000          => charge a 6 on day 1, made
          ask 10                             => daily_budget",
     );
 }
@@ -297,7 +329,7 @@ fn spend_counts_on_the_day_the_notice_arrived() {
          wait 1
          bill a L1 4 skew=-1 expires=90000  => charge a 4, made
          ask 10                             => grant L2 4
-         bill b L1 3 skew=99999 expires=999999 => charge b 3, made
+         bill b L1 3 skew=99999 expires=999999 => charge b 3 on day 1, made
          ask 10                             => daily_budget",
     );
 }

@@ -1,5 +1,7 @@
 //! The books kept naively: everything that ever happened in lists, every sum added up anew, nothing forgotten.
 
+use std::collections::BTreeSet;
+
 use ledger::{Effects, LedgerPolicy, Sums};
 use proto::wire::{
     CampaignBudget, JournalEntry, LeaseAsk, LeaseRefusal, LeaseReturn, Notice, NoticeKind, OutcomeKind,
@@ -15,17 +17,24 @@ pub(crate) enum Fact {
     Outcome { kind: OutcomeKind, impression: Vec<u8>, charged: i64, late: bool, overdrawn: bool, above_bid: bool },
     Grant { node: u64, campaign: u32, ask: u64, lease: u64, amount: i64, until: i64, refusal: LeaseRefusal },
     Settled { node: u64, campaign: u32, lease: u64, charged: i64, impressions: Vec<Vec<u8>>, closed: bool },
+    DayClosed { campaign: u32, day: i64, charges: u64, charged: i64 },
 }
 
 /// The facts that the ledger published.
 pub(crate) fn facts(effects: &Effects) -> Vec<Fact> {
-    let outcomes = effects.outcomes.iter().map(|o| Fact::Outcome {
-        kind: o.kind(),
-        impression: o.impression.clone(),
-        charged: o.charged,
-        late: o.late,
-        overdrawn: o.overdrawn,
-        above_bid: o.above_bid,
+    let outcomes = effects.outcomes.iter().map(|o| match o.closed {
+        Some(closed) => {
+            let (day, charges, charged) = (o.day.into(), closed.charges, closed.charged);
+            Fact::DayClosed { campaign: o.campaign, day, charges, charged }
+        }
+        None => Fact::Outcome {
+            kind: o.kind(),
+            impression: o.impression.clone(),
+            charged: o.charged,
+            late: o.late,
+            overdrawn: o.overdrawn,
+            above_bid: o.above_bid,
+        },
     });
     let leases = effects.leases.iter().filter_map(|record| match record.event.clone().unwrap() {
         Event::Grant(g) => Some(Fact::Grant {
@@ -68,6 +77,8 @@ pub(crate) struct Booking {
     pub(crate) campaign: u32,
     pub(crate) advertiser: u32,
     pub(crate) day: i64,
+    /// The day that it counts on for good.
+    counts_on: i64,
     pub(crate) amount: i128,
     /// `None`: late.
     pub(crate) lease: Option<u64>,
@@ -89,6 +100,8 @@ pub(crate) struct Oracle {
     asked: Vec<(u32, u64, u64, i64)>,
     /// The latest moment such that impressions whose tokens ended before it are forgotten.
     forgotten: i64,
+    /// Days of a campaign that are closed.
+    closed: Vec<(i64, u32)>,
 }
 
 impl Oracle {
@@ -129,7 +142,16 @@ impl Oracle {
         let now = self.now;
         self.leases.iter_mut().filter(|lease| lease.closes_at <= now).for_each(|lease| lease.closed = true);
         self.forgotten = self.forgotten.max(self.margin_ago().div_euclid(60 * SECOND) * 60 * SECOND);
-        Vec::new()
+        let days = self.bookings.iter().map(|booking| (booking.counts_on, booking.campaign));
+        let over = days.filter(|day| (day.0 + 1) * DAY + 7_200 * SECOND <= now && !self.closed.contains(day));
+        let over: BTreeSet<(i64, u32)> = over.collect();
+        self.closed.extend(&over);
+        let fact = |(day, campaign)| {
+            let on = |booking: &&Booking| (booking.counts_on, booking.campaign) == (day, campaign);
+            let (charges, charged) = (self.bookings.iter().filter(on).count() as u64, self.spent(|b| on(&b)) as i64);
+            Fact::DayClosed { campaign, day, charges, charged }
+        };
+        over.into_iter().map(fact).collect()
     }
 
     fn margin_ago(&self) -> i64 {
@@ -331,7 +353,9 @@ impl Oracle {
         let day = notice.at.min(self.now).div_euclid(DAY);
         let (campaign, impression) = (sealed.campaign, notice.impression.clone());
         let (told, shown) = (false, impression.clone());
-        self.bookings.push(Booking { campaign, advertiser, day, amount, lease, impression, told });
+        let closed = self.closed.iter().filter(|(_, of)| *of == campaign).map(|(day, _)| day + 1).max();
+        let counts_on = closed.map_or(day, |open_from| open_from.max(day));
+        self.bookings.push(Booking { campaign, advertiser, day, counts_on, amount, lease, impression, told });
         Fact::Outcome {
             kind: if unmatched { OutcomeKind::Unmatched } else { OutcomeKind::Charge },
             impression: shown,

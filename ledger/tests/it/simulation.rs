@@ -30,6 +30,7 @@ fn the_books_equal_the_oracle_on_random_days() {
         world.check_rebuild(seed);
         world.check_overspend();
         reached.add(world.ledger.tally());
+        reached.days_closed += world.effects.iter().flat_map(|e| &e.outcomes).filter(|o| o.closed.is_some()).count();
         drop(replay);
     }
     println!("{reached:?}");
@@ -52,6 +53,7 @@ impl Drop for Replay {
 struct Reached {
     charges: Vec<(Charge, u64)>,
     oddities: Vec<(Oddity, u64)>,
+    days_closed: usize,
 }
 
 impl Reached {
@@ -67,6 +69,7 @@ impl Reached {
     }
 
     fn check(&self) {
+        assert!(self.days_closed as u64 > SEEDS / 20, "{} days are closed", self.days_closed);
         for (charge, count) in &self.charges {
             assert!(*count > SEEDS / 20, "{charge:?} is hardly reached: {count}");
         }

@@ -11,7 +11,7 @@ use prost_reflect::{DescriptorPool, DynamicMessage, FieldDescriptor, Kind, Messa
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::Value as Json;
 
-use super::time::{MicrosText, SecondsText};
+use super::time::{DayText, MicrosText, SecondsText};
 use crate::ids::device;
 use crate::wire::Unit;
 
@@ -120,7 +120,8 @@ fn signed(number: i64, unit: Unit) -> Json {
 
 fn unsigned(number: u32, unit: Unit) -> Json {
     match unit {
-        Unit::Seconds | Unit::Id | Unit::Device | Unit::NoBidReason if number == 0 => Json::Null,
+        Unit::Seconds | Unit::Id | Unit::Device | Unit::NoBidReason | Unit::Day if number == 0 => Json::Null,
+        Unit::Day => Json::String(DayText(number).to_string()),
         Unit::Seconds => Json::String(SecondsText(Seconds(number)).to_string()),
         Unit::Device => device(number).name().into(),
         Unit::NoBidReason => NoBidReason::of_code(number).map_or(number.into(), |reason| reason.label().into()),

@@ -27,15 +27,29 @@ impl fmt::Display for SecondsText {
     }
 }
 
+/// A calendar day by its number since 1970-01-01: RFC 3339, full-date.
+pub(super) struct DayText(pub(super) u32);
+
+impl fmt::Display for DayText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_day(f, self.0.into())
+    }
+}
+
 fn write_second(f: &mut fmt::Formatter<'_>, seconds: i64) -> fmt::Result {
-    let (year, month, day) = civil(seconds.div_euclid(SECONDS_A_DAY));
+    write_day(f, seconds.div_euclid(SECONDS_A_DAY))?;
     let second = seconds.rem_euclid(SECONDS_A_DAY);
+    write!(f, "T{:02}:{:02}:{:02}", second / 3_600, second / 60 % 60, second % 60)
+}
+
+fn write_day(f: &mut fmt::Formatter<'_>, days: i64) -> fmt::Result {
+    let (year, month, day) = civil(days);
     if (0..=9_999).contains(&year) {
         write!(f, "{year:04}")?
     } else {
         write!(f, "{year:+}")?
     }
-    write!(f, "-{month:02}-{day:02}T{:02}:{:02}:{:02}", second / 3_600, second / 60 % 60, second % 60)
+    write!(f, "-{month:02}-{day:02}")
 }
 
 /// Year, month and day of a count of days since 1970-01-01, in the proleptic Gregorian calendar: Hinnant,
@@ -71,6 +85,7 @@ mod tests {
         ] {
             assert_eq!(MicrosText(Micros(micros)).to_string(), text);
         }
+        assert_eq!(DayText(20_786).to_string(), "2026-11-29");
         assert_eq!(SecondsText(Seconds(u32::MAX)).to_string(), "2106-02-07T06:28:15Z");
     }
 

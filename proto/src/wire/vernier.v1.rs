@@ -22,6 +22,8 @@ pub enum Unit {
     Device = 8,
     /// A reason not to bid by its fixed number; 0: none.
     NoBidReason = 9,
+    /// A calendar day: days since 1970-01-01; 0: none.
+    Day = 10,
 }
 impl Unit {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -40,6 +42,7 @@ impl Unit {
             Self::Bits => "UNIT_BITS",
             Self::Device => "UNIT_DEVICE",
             Self::NoBidReason => "UNIT_NO_BID_REASON",
+            Self::Day => "UNIT_DAY",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -55,6 +58,7 @@ impl Unit {
             "UNIT_BITS" => Some(Self::Bits),
             "UNIT_DEVICE" => Some(Self::Device),
             "UNIT_NO_BID_REASON" => Some(Self::NoBidReason),
+            "UNIT_DAY" => Some(Self::Day),
             _ => None,
         }
     }
@@ -1206,7 +1210,7 @@ pub struct Tick {}
 /// Stream `outcomes`. Key: campaign. Deduplicated and self-contained: who won what, when, at what cost.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Outcome {
-    /// The journal entry it follows from. At most one outcome of a kind follows from an entry.
+    /// The journal entry it follows from. At most one outcome of a kind and campaign follows from an entry.
     #[prost(uint32, tag = "1")]
     pub shard: u32,
     #[prost(uint64, tag = "2")]
@@ -1279,6 +1283,23 @@ pub struct Outcome {
     /// Late since its lease did not hold as much.
     #[prost(bool, tag = "29")]
     pub overdrawn: bool,
+    /// Of what books money and of closed days: the day it counts on, by the clock of its campaign, on which the notice arrived; the
+    /// next one where that is closed.
+    #[prost(uint32, tag = "30")]
+    pub day: u32,
+    /// Of closed days only.
+    #[prost(message, optional, tag = "31")]
+    pub closed: ::core::option::Option<ClosedDay>,
+}
+/// All that was booked to a campaign on `day`: nothing more will be.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ClosedDay {
+    /// Outcomes of that day that booked money.
+    #[prost(uint64, tag = "1")]
+    pub charges: u64,
+    /// The sum of what they booked, in `campaign_currency`.
+    #[prost(int64, tag = "2")]
+    pub charged: i64,
 }
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
@@ -1334,6 +1355,9 @@ pub enum OutcomeKind {
     Expired = 6,
     /// A billable notice of a campaign the ledger does not know: booked, and shown.
     Unmatched = 7,
+    /// A day of a campaign is over for good. It comes after everything that counts on that day. A day on which nothing was booked
+    /// has none.
+    DayClosed = 8,
 }
 impl OutcomeKind {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -1350,6 +1374,7 @@ impl OutcomeKind {
             Self::Click => "OUTCOME_KIND_CLICK",
             Self::Expired => "OUTCOME_KIND_EXPIRED",
             Self::Unmatched => "OUTCOME_KIND_UNMATCHED",
+            Self::DayClosed => "OUTCOME_KIND_DAY_CLOSED",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -1363,6 +1388,7 @@ impl OutcomeKind {
             "OUTCOME_KIND_CLICK" => Some(Self::Click),
             "OUTCOME_KIND_EXPIRED" => Some(Self::Expired),
             "OUTCOME_KIND_UNMATCHED" => Some(Self::Unmatched),
+            "OUTCOME_KIND_DAY_CLOSED" => Some(Self::DayClosed),
             _ => None,
         }
     }
@@ -1473,6 +1499,23 @@ pub struct CampaignAccount {
     /// Absent: it is not paced.
     #[prost(message, optional, tag = "8")]
     pub pacer: ::core::option::Option<PacerState>,
+    /// Days that are not closed, by ascending day.
+    #[prost(message, repeated, tag = "9")]
+    pub days: ::prost::alloc::vec::Vec<OpenDay>,
+    /// Days before this one are closed; absent: none is.
+    #[prost(uint32, optional, tag = "10")]
+    pub open_from: ::core::option::Option<u32>,
+}
+/// What was booked on a day that is not closed.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct OpenDay {
+    #[prost(uint32, tag = "1")]
+    pub day: u32,
+    #[prost(uint64, tag = "2")]
+    pub charges: u64,
+    /// A signed number of nanos in 16 bytes, little-endian.
+    #[prost(bytes = "vec", tag = "3")]
+    pub charged: ::prost::alloc::vec::Vec<u8>,
 }
 /// What pacing knows of a campaign.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

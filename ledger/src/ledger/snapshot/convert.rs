@@ -4,13 +4,14 @@ use decision::ids::{AdvertiserId, CampaignId, Currency, LeaseId, NodeId};
 use decision::money::Nanos;
 use decision::time::Micros;
 use proto::wire::{
-    AdvertiserAccount as WireAdvertiser, AnsweredAsk, CampaignAccount, CampaignBudget, DaySpent, MoneySums, OpenLease,
-    PacerState,
+    AdvertiserAccount as WireAdvertiser, AnsweredAsk, CampaignAccount, CampaignBudget, DaySpent, MoneySums, OpenDay,
+    OpenLease, PacerState,
 };
 
 use super::SnapshotError;
 use crate::ledger::Lease;
 use crate::ledger::account::{Account, AdvertiserAccount, Budget, DaySpend, Sums, day_of, start_of};
+use crate::ledger::days::{DayTotal, Days, wire_day};
 use crate::pacing::{Beginning, Curve, Pacer};
 
 const DAMAGED: SnapshotError = SnapshotError::Damaged("an account is damaged");
@@ -89,16 +90,32 @@ pub(super) fn campaign(id: CampaignId, account: &Account, pacer: Option<&Pacer>)
         today: Some(spent(account.today)),
         asks: asks.collect(),
         pacer: pacer.map(self::pacer),
+        days: account.days.open.iter().map(|(day, total)| open_day(*day, total)).collect(),
+        open_from: account.days.open_from.map(wire_day),
     }
 }
 
+fn open_day(day: i64, total: &DayTotal) -> OpenDay {
+    OpenDay { day: wire_day(day), charges: total.charges, charged: sum(total.charged) }
+}
+
+fn read_days(wire: &CampaignAccount) -> Result<Days, SnapshotError> {
+    let open = wire.days.iter().map(|of| {
+        let total = DayTotal { charges: of.charges, charged: read_sum(&of.charged)? };
+        Ok((i64::from(of.day), total))
+    });
+    Ok(Days { open: open.collect::<Result<_, _>>()?, open_from: wire.open_from.map(i64::from) })
+}
+
 pub(super) fn read_campaign(wire: CampaignAccount) -> Result<(CampaignId, Account), SnapshotError> {
+    let days = read_days(&wire)?;
     let account = Account {
         advertiser: AdvertiserId(wire.advertiser),
         budget: wire.budget.map(read_budget).transpose()?,
         stopped: wire.stopped,
         sums: read_sums(&wire.sums.ok_or(DAMAGED)?)?,
         today: read_spent(wire.today)?,
+        days,
         asks: wire.asks.iter().map(|ask| (NodeId(ask.node), (ask.ask, Micros(ask.at)))).collect(),
     };
     Ok((CampaignId(wire.campaign), account))

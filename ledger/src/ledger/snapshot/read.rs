@@ -83,8 +83,9 @@ impl Ledger {
 
     /// Makes what follows from the rest.
     fn add_up(&mut self) -> Result<(), SnapshotError> {
-        for account in self.accounts.values() {
+        for (id, account) in &self.accounts {
             self.total += account.sums;
+            self.day_closings.extend(account.closes_at().map(|at| (at, *id)));
         }
         for (id, lease) in &self.leases {
             self.closings.insert((lease.closes_at, *id));

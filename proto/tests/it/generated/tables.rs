@@ -85,6 +85,7 @@ fn form(field: &FieldDescriptor, pool: &DescriptorPool) -> String {
         (Kind::Int64, Unit::Rate) => "rate".to_owned(),
         (Kind::Uint32, Unit::Id) => "id".to_owned(),
         (Kind::Uint64, Unit::Id) => "id (text)".to_owned(),
+        (Kind::Uint32, Unit::Day) => "day".to_owned(),
         (Kind::Uint32, Unit::Device) => "device".to_owned(),
         (Kind::Uint32, Unit::NoBidReason) => "reason".to_owned(),
         (kind, unit) => panic!("{}: {kind:?} as {unit:?} has no form here and in json", field.full_name()),

@@ -11,12 +11,13 @@ use proto::wire::segment_price::Price;
 use proto::wire::targeting::Expression;
 use proto::wire::{
     Advertiser, AdvertiserAccount, AnsweredAsk, Arm, Audience, Bid, Campaign, CampaignAccount, CampaignBudget,
-    CampaignStop, CampaignsRecord, CapCount, CapSubject, Context, Creative, CurrencyRate, DaySpent, DecisionMade,
-    Experiment, FrequencyCap, JournalEntry, LeaseAsk, LeaseGrant, LeasePace, LeaseRecord, LeaseRefusal, LeaseReturn,
-    LeaseSettled, LedgerPolicy, LedgerSnapshot, LocalTime, Membership, MoneySums, Notice, NoticeKind, OffsetChange,
-    OpenLease, Opportunity, OpportunityRecord, Outcome, OutcomeKind, Pace, PacerState, Pacing, PriceSteps, RegionFact,
-    RememberedImpressions, ReserveAnswer, Restriction, Sealed, SeenImpression, Segment, SegmentFact, SegmentPrice,
-    Size, SnapshotHead, Source, Targeting, TargetingList, Tick, UnknownWhy, Variant, WhenAudienceUnknown,
+    CampaignStop, CampaignsRecord, CapCount, CapSubject, ClosedDay, Context, Creative, CurrencyRate, DaySpent,
+    DecisionMade, Experiment, FrequencyCap, JournalEntry, LeaseAsk, LeaseGrant, LeasePace, LeaseRecord, LeaseRefusal,
+    LeaseReturn, LeaseSettled, LedgerPolicy, LedgerSnapshot, LocalTime, Membership, MoneySums, Notice, NoticeKind,
+    OffsetChange, OpenDay, OpenLease, Opportunity, OpportunityRecord, Outcome, OutcomeKind, Pace, PacerState, Pacing,
+    PriceSteps, RegionFact, RememberedImpressions, ReserveAnswer, Restriction, Sealed, SeenImpression, Segment,
+    SegmentFact, SegmentPrice, Size, SnapshotHead, Source, Targeting, TargetingList, Tick, UnknownWhy, Variant,
+    WhenAudienceUnknown,
 };
 
 use super::Golden;
@@ -484,7 +485,20 @@ fn outcomes() -> Vec<Golden> {
         overdrawn: false,
         ..charge.clone()
     };
-    vec![golden("7", &charge), golden("7", &lost)]
+    let of_a_day = Outcome { day: 20_786, ..charge.clone() };
+    let closed = Outcome {
+        shard: 2,
+        sequence: 78,
+        kind: OutcomeKind::DayClosed.into(),
+        at: AT + 93_600_000_000,
+        campaign: 7,
+        advertiser: 3,
+        campaign_currency: "EUR".into(),
+        day: 20_786,
+        closed: Some(ClosedDay { charges: 1_205, charged: 2_111_111_800, ..Default::default() }),
+        ..Default::default()
+    };
+    [charge, lost, of_a_day, closed].iter().map(|outcome| golden("7", outcome)).collect()
 }
 
 fn ask() -> LeaseAsk {
@@ -654,7 +668,10 @@ fn snapshots() -> Vec<Golden> {
     let campaign = CampaignAccount { pacer: Some(beginning()), ..paced.campaigns[0].clone() };
     let advertiser = AdvertiserAccount { plan_ppm: 250_000, ..first.advertisers[0].clone() };
     let shared = LedgerSnapshot { campaigns: vec![campaign], advertisers: vec![advertiser], ..paced.clone() };
-    [first, last, paced, shared].iter().map(|part| golden("2", part)).collect()
+    let days = vec![OpenDay { day: 20_786, charges: 1_205, charged: sum(2_111_111_800), ..Default::default() }];
+    let campaign = CampaignAccount { days, open_from: Some(20_786), ..first.campaigns[0].clone() };
+    let in_the_night = LedgerSnapshot { campaigns: vec![campaign], ..paced.clone() };
+    [first, last, paced, shared, in_the_night].iter().map(|part| golden("2", part)).collect()
 }
 
 fn beginning() -> PacerState {
