@@ -1,13 +1,14 @@
-//! How fast notices are folded on one core, what an impression costs in memory while it is remembered, and how long a restart
-//! takes on a snapshot.
+//! How fast notices are folded on one core, what an impression costs in memory while it is remembered, how long a restart
+//! takes on a snapshot, and how fast the service takes in notices that lie in a local log.
 //!
 //! `cargo bench -p ledger`. Each notice is a first billing notice, the dearest kind: it charges, is remembered and
 //! makes an outcome.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use decision::ids::ShardId;
-use event_log::{EventLog, LocalLog, LocalOptions, Stream};
+use decision::time::Micros;
+use event_log::{EventLog, LocalLog, LocalOptions, Stream, block_on};
 use ledger::{Ledger, LedgerHandle, LedgerSettings, serve};
 use proto::record::{decode, encode};
 use proto::wire::{CampaignBudget, JournalEntry, LeaseAsk, Notice, NoticeKind, Sealed, Source, journal_entry::Input};
@@ -15,6 +16,10 @@ use proto::wire::{CampaignBudget, JournalEntry, LeaseAsk, Notice, NoticeKind, Se
 const CAMPAIGNS: u32 = 1_000;
 const NOTICES: u64 = 10_000_000;
 const BATCH: u64 = 4_096;
+/// Notices that the service takes in from a log.
+const ON_DISK: u64 = 2_000_000;
+/// Between two looks at whether it has.
+const LOOK: Duration = Duration::from_millis(50);
 
 fn main() {
     let mut ledger = Ledger::new(ShardId(0));
@@ -52,6 +57,8 @@ fn main() {
     let bytes = resident_bytes().saturating_sub(before) as f64 / remembered as f64;
     println!("memory: {bytes:.0} bytes an impression remembered ({remembered} of them)");
     restart(&ledger);
+    drop(ledger);
+    from_disk();
 }
 
 /// Writes a snapshot as the service does, and starts the service on it.
@@ -77,6 +84,47 @@ fn restart(ledger: &Ledger) {
     println!("restart: {:.1} s with {remembered} impressions remembered", start.elapsed().as_secs_f64());
     assert_eq!(remembered, ledger.impressions_remembered());
     log.close();
+}
+
+/// Has the service take in notices from a local log, with its journal and all that it publishes written there and durable.
+fn from_disk() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let log = EventLog::from(LocalLog::open(LocalOptions::new(dir.path())).expect("a log"));
+    let writer = block_on(log.writer("bench")).expect("a writer");
+    for batch in 0..ON_DISK / BATCH {
+        let sequences = batch * BATCH..(batch + 1) * BATCH;
+        let records = sequences.map(|sequence| match notice(sequence) {
+            Input::Notice(notice) => (notice.impression.clone(), encode(&notice)),
+            other => unreachable!("it is a notice: {other:?}"),
+        });
+        block_on(writer.append_all(Stream::Notices, records.collect())).expect("notices are appended");
+    }
+    let (handle, now) = (LedgerHandle::default(), Micros(3_600_000_000));
+    let watched = handle.clone();
+    let all_are_in = async move {
+        while watched.books(now).impressions_remembered as u64 != ON_DISK / BATCH * BATCH {
+            tokio::time::sleep(LOOK).await;
+        }
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+    let (start, cpu) = (Instant::now(), cpu_s());
+    let served = runtime.block_on(serve(log.clone(), LedgerSettings::default(), || now, handle, all_are_in));
+    let (took, cpu) = (start.elapsed().as_secs_f64(), cpu_s() - cpu);
+    served.expect("the service starts and ends");
+    log.close();
+    let taken_in = (ON_DISK / BATCH * BATCH) as f64;
+    println!(
+        "service on a local log: {:.0} notices/s, all threads together {:.2} us of CPU each",
+        taken_in / took,
+        1e6 * cpu / taken_in,
+    );
+}
+
+/// Processor time of all threads so far, by the kernel; 0 where the kernel does not say.
+fn cpu_s() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let ticks = stat.rsplit(')').next().unwrap_or_default().split_whitespace().skip(11).take(2);
+    ticks.filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>() / 100.0
 }
 
 fn fold(ledger: &mut Ledger, entry: JournalEntry) {
