@@ -1,7 +1,8 @@
 //! Streams in topics of Kafka, which many processes share.
 //!
 //! [`topics`] makes them and looks at them, [`singles`] appends record by record, [`writer`] batch by batch, [`spool`]
-//! takes notices while Kafka is away, [`tail`] reads, and [`desk`] answers how far streams reach.
+//! takes notices while Kafka is away, [`tail`] reads, [`desk`] answers how far streams reach, and [`membership`] shares
+//! partitions with other processes.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -15,7 +16,7 @@ use rdkafka::{Offset as At, TopicPartitionList};
 use crate::appending::Appending;
 use crate::error::{AppendError, Failure, OpenError, ReadError};
 use crate::limits::RECORD_BYTES_MAX;
-use crate::stream::{Offset, Offsets, Partition, Stream};
+use crate::stream::{Offsets, Partition, Stream};
 use client::Said;
 use desk::{Bounds, Desk};
 use singles::Singles;
@@ -24,6 +25,7 @@ use topics::Topics;
 
 mod client;
 mod desk;
+mod membership;
 mod partitioner;
 mod places;
 mod polled;
@@ -34,6 +36,7 @@ mod topics;
 mod writer;
 
 pub use client::{Sasl, Tls};
+pub(crate) use membership::KafkaMembership;
 pub use tail::KafkaTail;
 pub use topics::Topic;
 pub(crate) use writer::KafkaWriter;
@@ -159,14 +162,23 @@ impl KafkaLog {
         self.0.desk.bounds(stream).await
     }
 
-    /// Has the servers delete what is before `before` in the first partition of `stream`.
-    pub(crate) async fn release(&self, stream: Stream, before: Offset) -> Result<(), ReadError> {
+    pub(crate) fn join(&self, group: &str, stream: Stream) -> Result<KafkaMembership, OpenError> {
+        KafkaMembership::join(&self.0.options, &self.0.topics, group, stream)
+    }
+
+    /// Has the servers delete what is before `before` in each partition of `stream`.
+    pub(crate) async fn release(&self, stream: Stream, before: &Offsets) -> Result<(), ReadError> {
         let refused = |problem: KafkaError| ReadError::Kafka(problem.to_string().into());
         let config = client::config(&self.0.options);
         let admin: AdminClient<Said> = config.create_with_context(Said::default()).map_err(refused)?;
         let mut places = TopicPartitionList::new();
-        let at = At::Offset(before.0.cast_signed());
-        places.add_partition_offset(self.0.topics.name(stream), 0, at).map_err(refused)?;
+        for (partition, before) in before.iter().filter(|(_, before)| before.0 > 0) {
+            let (partition, at) = (partition.0.cast_signed(), At::Offset(before.0.cast_signed()));
+            places.add_partition_offset(self.0.topics.name(stream), partition, at).map_err(refused)?;
+        }
+        if places.count() == 0 {
+            return Ok(());
+        }
         let options = AdminOptions::new().request_timeout(Some(client::ANSWER));
         let done = admin.delete_records(&places, &options).await.map_err(refused)?;
         done.elements().iter().try_for_each(|place| place.error()).map_err(refused)

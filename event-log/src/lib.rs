@@ -24,6 +24,7 @@ mod error;
 mod kafka;
 pub mod limits;
 mod local;
+mod membership;
 mod stream;
 mod tail;
 mod wait;
@@ -33,6 +34,7 @@ pub use appending::Appending;
 pub use error::{AppendError, Corruption, Failure, OpenError, ReadError};
 pub use kafka::{KafkaLog, KafkaOptions, KafkaTail, Notices, Sasl, Tls, Topic};
 pub use local::{LocalLog, LocalOptions, LocalTail, read_directory};
+pub use membership::Membership;
 pub use stream::{Class, KeyValue, Offset, Offsets, Partition, Record, Stream};
 pub use tail::Tail;
 pub use wait::block_on;
@@ -153,6 +155,18 @@ impl EventLog {
         }
     }
 
+    /// Joins the group by that name, whose members share the partitions of `stream`. Files have one process: its member has
+    /// them all.
+    ///
+    /// # Errors
+    /// Kafka does not serve.
+    pub fn join(&self, group: &str, stream: Stream) -> Result<Membership, OpenError> {
+        match self {
+            Self::Local(_) => Ok(Membership::of_all(self.partitions(stream))),
+            Self::Kafka(log) => log.join(group, stream).map(Membership::Kafka),
+        }
+    }
+
     /// Lets go of the records of `stream` that are before `before`: they may be gone from now on.
     ///
     /// # Errors
@@ -160,11 +174,11 @@ impl EventLog {
     ///
     /// # Panics
     /// On another stream than one of [`Class::Derived`], of which alone a reader may say that.
-    pub async fn release(&self, stream: Stream, before: Offset) -> Result<(), ReadError> {
+    pub async fn release(&self, stream: Stream, before: &Offsets) -> Result<(), ReadError> {
         assert_eq!(stream.class(), Class::Derived, "{stream} cannot be made anew: nothing of it is released");
         match self {
             Self::Local(log) => {
-                log.release(stream, before);
+                log.release(stream, before.of(Partition(0)));
                 Ok(())
             }
             Self::Kafka(log) => log.release(stream, before).await,

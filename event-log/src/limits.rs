@@ -76,6 +76,13 @@ pub const KAFKA_TRANSACTION_TIMEOUT: Duration = Duration::from_secs(20);
 /// whoever waits must be able to do something else, such as end.
 pub const KAFKA_WRITE_TIMEOUT: Duration = Duration::from_secs(20);
 
+/// How long a member of a group may say nothing before its partitions go to others. Kafka allows no less, unless its servers
+/// are set otherwise (`group.min.session.timeout.ms`).
+pub const KAFKA_SESSION_TIMEOUT: Duration = Duration::from_secs(6);
+
+/// How often a member says that it is there, and hears that partitions are to be shared anew.
+pub const KAFKA_HEARTBEAT: Duration = Duration::from_secs(1);
+
 /// The most batches that wait for one writer to Kafka.
 pub const WRITER_BATCHES_MAX: usize = 1_024;
 
@@ -90,5 +97,7 @@ const _: () = assert!(2 * TELEMETRY_QUEUE_BYTES <= QUEUE_BYTES_MAX);
 const _: () = assert!(2 * TELEMETRY_QUEUE_APPENDS <= QUEUE_APPENDS_MAX);
 // What is removed first is a whole segment, so several must fit what is kept.
 const _: () = assert!(4 * SEGMENT_BYTES <= RETENTION_BYTES);
+// One that is lost matters little.
+const _: () = assert!(3 * KAFKA_HEARTBEAT.as_millis() <= KAFKA_SESSION_TIMEOUT.as_millis());
 // Lengths and counts are written as 32 bits.
 const _: () = assert!(BATCH_BYTES_MAX < u32::MAX as usize);

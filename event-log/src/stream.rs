@@ -20,9 +20,9 @@ pub enum Stream {
     Outcomes,
     /// Money lent to nodes; the key is the campaign.
     Leases,
-    /// Every input of the ledger; the key is the advertiser's shard.
+    /// Every input of the ledger; the key is the advertiser's shard, which is the number of the partition.
     LedgerJournal,
-    /// The ledger's books as they stood at some entry of its journal; the key is the advertiser's shard.
+    /// The ledger's books as they stood at some entry of its journal; key and partition are those of the journal.
     LedgerSnapshots,
 }
 
@@ -68,6 +68,11 @@ impl Stream {
     /// The stream of that name.
     pub fn of_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|stream| stream.name() == name)
+    }
+
+    /// Whether keys are numbers of partitions, in decimal digits.
+    pub(crate) const fn is_numbered(self) -> bool {
+        matches!(self, Self::LedgerJournal | Self::LedgerSnapshots)
     }
 
     /// What the stream may lose.

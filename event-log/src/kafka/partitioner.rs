@@ -1,10 +1,17 @@
-//! Which partition a key is in: what Kafka's own Java client does, so that others who write to a stream agree.
+//! Which partition a key is in: the one it is the number of, or what Kafka's own Java client does, so that others who write
+//! to a stream agree.
 
 use crate::stream::Partition;
 
 /// Where `key` is, of so many partitions (`BuiltInPartitioner.partitionForKey`).
 pub(super) fn partition_of(key: &[u8], partitions: u32) -> Partition {
     Partition((murmur2(key) & 0x7fff_ffff) % partitions)
+}
+
+/// The partition whose number `key` is, of so many; `None`: it is no such number.
+pub(super) fn numbered(key: &[u8], partitions: u32) -> Option<Partition> {
+    let number = str::from_utf8(key).ok()?.parse().ok()?;
+    (number < partitions).then_some(Partition(number))
 }
 
 /// `MurmurHash2` by Austin Appleby with the seed of Kafka (`Utils.murmur2`).
@@ -46,5 +53,12 @@ mod tests {
         }
         assert_eq!(partition_of(b"foobar", 1), Partition(0));
         assert_eq!(partition_of(b"foobar", 8), Partition((-790_332_482_i32 & 0x7fff_ffff) as u32 % 8));
+    }
+
+    #[test]
+    fn numbers_are_their_own_partitions() {
+        for (key, partition) in [("0", Some(0)), ("2", Some(2)), ("3", None), ("-1", None), ("", None), ("key", None)] {
+            assert_eq!(numbered(key.as_bytes(), 3), partition.map(Partition), "{key}");
+        }
     }
 }

@@ -23,17 +23,14 @@ const SAID_MAX: usize = 100;
 /// How a topic is made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Topic {
-    /// Its partitions. [`Stream::Campaigns`], [`Stream::LedgerJournal`] and [`Stream::LedgerSnapshots`] have one: they are in
-    /// order as a whole.
+    /// Its partitions. [`Stream::Campaigns`] has one: it is in order as a whole. [`Stream::LedgerSnapshots`] has as many as
+    /// [`Stream::LedgerJournal`], also where that has others than here.
     pub partitions: u32,
     /// On how many brokers it is kept; `None`: as the cluster has it.
     pub replication: Option<u16>,
     /// Its settings, by the names that Kafka has for them.
     pub settings: BTreeMap<String, String>,
 }
-
-/// Streams of which the order is that of all their records.
-const SINGLE: [Stream; 3] = [Stream::Campaigns, Stream::LedgerJournal, Stream::LedgerSnapshots];
 
 /// Streams that are read from their beginning.
 const WHOLE: [Stream; 2] = [Stream::Campaigns, Stream::LedgerJournal];
@@ -55,8 +52,7 @@ impl Topics {
             .map_err(|problem| client::refused(&problem))?;
         let names: Vec<String> = Stream::ALL.iter().map(|stream| format!("{}{stream}", options.prefix)).collect();
         let there = partitions(&reader, options)?;
-        let missing = Stream::ALL.into_iter().filter(|stream| !there.contains_key(&names[*stream as usize]));
-        make(&admin, options, &names, &missing.collect::<Vec<_>>())?;
+        make(&admin, options, &names, &there)?;
         let deadline = Instant::now() + ANSWER;
         let topics = loop {
             let there = partitions(&reader, options)?;
@@ -88,7 +84,9 @@ impl Topics {
     }
 
     pub(super) fn partition_of(&self, stream: Stream, key: &[u8]) -> Partition {
-        partitioner::partition_of(key, self.count(stream))
+        let count = self.count(stream);
+        let numbered = if stream.is_numbered() { partitioner::numbered(key, count) } else { None };
+        numbered.unwrap_or_else(|| partitioner::partition_of(key, count))
     }
 
     /// Refuses what would lose money later, however well it works now.
@@ -103,6 +101,11 @@ impl Topics {
             let config = config.map_err(|code| OpenError::Kafka(format!("topic {name}: {code}")))?;
             let value = |key: &str| Some(config.get(key).and_then(|entry| entry.value.clone()).unwrap_or_default());
             all.extend(wrong(stream, name, self.count(stream), value));
+        }
+        let (journal, snapshots) = (Stream::LedgerJournal, Stream::LedgerSnapshots);
+        if self.count(snapshots) != self.count(journal) {
+            let (name, journal) = (self.name(snapshots), self.name(journal));
+            all.push(format!("topic {name}: must have as many partitions as {journal}: each is for one of these"));
         }
         refuse(&all)
     }
@@ -128,7 +131,7 @@ fn wrong(stream: Stream, name: &str, partitions: u32, value: impl Fn(&str) -> Op
         let clean = is("unclean.leader.election.enable", "false");
         must(clean, "unclean.leader.election.enable must be false: a server that leads without them loses records");
     }
-    if SINGLE.contains(&stream) {
+    if stream == Stream::Campaigns {
         must(partitions == 1, "must have one partition: its records are in order as a whole");
     }
     if WHOLE.contains(&stream) {
@@ -166,19 +169,22 @@ fn make(
     admin: &AdminClient<Said>,
     options: &KafkaOptions,
     names: &[String],
-    missing: &[Stream],
+    there: &BTreeMap<String, u32>,
 ) -> Result<(), OpenError> {
-    let mut new = Vec::with_capacity(missing.len());
+    let mut new = Vec::new();
     let mut all = Vec::new();
-    for stream in missing {
-        let name = &names[*stream as usize];
-        let topic = options.topics.get(stream).ok_or_else(|| {
+    let journal = Stream::LedgerJournal;
+    let journal = there.get(&names[journal as usize]).or(options.topics.get(&journal).map(|topic| &topic.partitions));
+    for (stream, name) in Stream::ALL.into_iter().zip(names).filter(|(_, name)| !there.contains_key(*name)) {
+        let topic = options.topics.get(&stream).ok_or_else(|| {
             OpenError::Kafka(format!("topic {name} is not there, and nothing says how it is to be made"))
         })?;
         // Before it is there, and has to be deleted.
-        all.extend(wrong(*stream, name, topic.partitions, |key| topic.settings.get(key).cloned()));
+        all.extend(wrong(stream, name, topic.partitions, |key| topic.settings.get(key).cloned()));
         let replication = TopicReplication::Fixed(topic.replication.map_or(-1, i32::from));
-        let start = NewTopic::new(name, topic.partitions.cast_signed(), replication);
+        let as_journal = journal.filter(|_| stream == Stream::LedgerSnapshots);
+        let partitions = *as_journal.unwrap_or(&topic.partitions);
+        let start = NewTopic::new(name, partitions.cast_signed(), replication);
         new.push(topic.settings.iter().fold(start, |new, (key, value)| new.set(key, value)));
     }
     refuse(&all)?;

@@ -1,5 +1,6 @@
 //! What every implementation of the streams must do.
 
+use std::collections::BTreeSet;
 use std::pin::pin;
 use std::task::{Context, Waker};
 use std::thread;
@@ -30,6 +31,8 @@ pub(crate) fn check(open: impl Fn() -> EventLog) {
         telemetry_is_offered_without_an_answer,
         a_writer_ends_those_of_its_name,
         of_what_is_derived_no_more_goes_than_is_released,
+        numbered_records_are_in_their_partitions,
+        a_member_alone_has_every_partition,
     ] {
         let log = open();
         rule(&log);
@@ -310,15 +313,38 @@ fn a_writer_ends_those_of_its_name(log: &EventLog) {
 fn of_what_is_derived_no_more_goes_than_is_released(log: &EventLog) {
     let stream = Stream::LedgerSnapshots;
     let append = |value: &str| log.append(stream, "0", value).wait().unwrap();
+    let mut from = end(log, stream);
     let (old, kept) = (append("old"), append("kept"));
-    block_on(log.release(stream, kept)).unwrap();
+    block_on(log.release(stream, &kept.into())).unwrap();
     append("new");
     let first = start(log, stream).of(Partition(0));
     assert!(first <= kept, "{first} of {kept}");
-    let read = read_to(&mut log.read_from(stream, &kept.into()), &end(log, stream));
+    from.set(Partition(0), kept);
+    let read = read_to(&mut log.read_from(stream, &from), &end(log, stream));
     assert_eq!(key_values(&read), [("0", "kept"), ("0", "new")]);
-    let gone = log.read_from(stream, &old.into()).next_blocking().is_err();
+    from.set(Partition(0), old);
+    let gone = log.read_from(stream, &from).next_blocking().is_err();
     assert_eq!(gone, first > old);
+}
+
+fn numbered_records_are_in_their_partitions(log: &EventLog) {
+    let stream = Stream::LedgerJournal;
+    let (at, numbers) = (end(log, stream), 0..log.partitions(stream));
+    let records = numbers.clone().map(|number| (number.to_string().into_bytes(), Vec::new())).collect();
+    block_on(writer(log, "ledger").append_all(stream, records)).unwrap();
+    let mut read = read_to(&mut log.read_from(stream, &at), &end(log, stream));
+    read.sort_by_key(|record| record.partition);
+    let places = read.iter().map(|record| (record.partition, record.key.as_slice()));
+    let keys: Vec<String> = numbers.clone().map(|number| number.to_string()).collect();
+    assert!(places.eq(numbers.map(Partition).zip(keys.iter().map(|key| key.as_bytes()))), "{read:?}");
+}
+
+fn a_member_alone_has_every_partition(log: &EventLog) {
+    let mut member = log.join("ledger", Stream::LedgerJournal).unwrap();
+    let all: BTreeSet<Partition> = (0..log.partitions(Stream::LedgerJournal)).map(Partition).collect();
+    assert_eq!(block_on(member.next()).unwrap(), all);
+    let mut more = pin!(member.next());
+    assert!(more.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending(), "it is said once");
 }
 
 fn what_was_acknowledged_is_there_when_opened_again(open: &impl Fn() -> EventLog) {

@@ -8,7 +8,9 @@ use std::thread;
 
 use event_log::{EventLog, KafkaLog, KafkaOptions, Notices, Offset, Offsets, Record, Stream, Topic, block_on};
 use rdkafka::ClientConfig;
-use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::admin::{
+    AdminClient, AdminOptions, AlterConfig, NewPartitions, NewTopic, ResourceSpecifier, TopicReplication,
+};
 use rdkafka::client::DefaultClientContext;
 
 use crate::contract::{self, read_to, wait_for, writer};
@@ -16,7 +18,7 @@ use crate::end;
 use crate::kill::{acknowledge, input, run_and_kill};
 
 /// Topics of a test, which go with it.
-struct Topics {
+pub(crate) struct Topics {
     prefix: String,
 }
 
@@ -32,8 +34,7 @@ fn admin() -> AdminClient<DefaultClientContext> {
 
 fn options(prefix: &str, notices: Notices) -> KafkaOptions {
     let topic = |stream| {
-        let partitions =
-            if matches!(stream, Stream::Campaigns | Stream::LedgerJournal | Stream::LedgerSnapshots) { 1 } else { 3 };
+        let partitions = if stream == Stream::Campaigns { 1 } else { 3 };
         let settings = settings(&[("retention.ms", "-1"), ("retention.bytes", "-1"), ("cleanup.policy", "delete")]);
         (stream, Topic { partitions, replication: None, settings })
     };
@@ -46,7 +47,7 @@ fn settings(settings: &[(&str, &str)]) -> BTreeMap<String, String> {
 }
 
 impl Topics {
-    fn new(test: &str) -> Self {
+    pub(crate) fn new(test: &str) -> Self {
         let unique = tempfile::Builder::new().prefix("").tempdir().unwrap();
         let unique = unique.path().file_name().unwrap().to_string_lossy().into_owned();
         Self { prefix: format!("test-{test}-{unique}.") }
@@ -56,7 +57,7 @@ impl Topics {
         options(&self.prefix, notices)
     }
 
-    fn open(&self, notices: Notices) -> EventLog {
+    pub(crate) fn open(&self, notices: Notices) -> EventLog {
         KafkaLog::open(self.options(notices)).unwrap().into()
     }
 
@@ -284,9 +285,7 @@ topic P.notices: cleanup.policy must be delete: every record of it counts
 topic P.outcomes: cleanup.policy must be delete: every record of it counts
 topic P.leases: max.message.bytes must be at least 1016384
 topic P.leases: unclean.leader.election.enable must be false: a server that leads without them loses records
-topic P.ledger-journal: must have one partition: its records are in order as a whole
-topic P.ledger-journal: retention.ms must be -1: it is read from its beginning
-topic P.ledger-snapshots: must have one partition: its records are in order as a whole";
+topic P.ledger-journal: retention.ms must be -1: it is read from its beginning";
     let problems = format!("Kafka: {}", problems.trim_start().replace("P.", &topics.prefix));
     let check = |options: &KafkaOptions, problems: &str| {
         assert_eq!(KafkaLog::open(options.clone()).unwrap_err().to_string(), problems);
@@ -306,6 +305,21 @@ topic P.ledger-snapshots: must have one partition: its records are in order as a
     let made = block_on(admin().create_topics(&made.collect::<Vec<_>>(), &AdminOptions::new())).unwrap();
     assert!(made.iter().all(Result::is_ok), "{made:?}");
     check(&topics.options(Notices::Broker), &problems);
+}
+
+#[test]
+fn snapshots_have_the_partitions_of_the_journal() {
+    let topics = Topics::new("pair");
+    let mut options = topics.options(Notices::Broker);
+    options.topics.get_mut(&Stream::LedgerSnapshots).unwrap().partitions = 5;
+    let log = EventLog::from(KafkaLog::open(options).unwrap());
+    assert_eq!((log.partitions(Stream::LedgerJournal), log.partitions(Stream::LedgerSnapshots)), (3, 3));
+    let [journal, snapshots] = [Stream::LedgerJournal, Stream::LedgerSnapshots].map(|stream| topics.name(stream));
+    let more = NewPartitions::new(&snapshots, 4);
+    block_on(admin().create_partitions([&more], &AdminOptions::new())).unwrap()[0].as_ref().unwrap();
+    let refused = KafkaLog::open(topics.options(Notices::Broker)).unwrap_err().to_string();
+    let must = format!("Kafka: topic {snapshots}: must have as many partitions as {journal}: each is for one of these");
+    assert_eq!(refused, must);
 }
 
 #[test]

@@ -38,7 +38,7 @@ fn what_is_released_goes_with_the_next_append() {
     let log: EventLog = LocalLog::open(options).unwrap().into();
     append(&log, Stream::LedgerSnapshots, 0..4);
     append(&log, Stream::Outcomes, 0..4);
-    event_log::block_on(log.release(Stream::LedgerSnapshots, Offset(2))).unwrap();
+    event_log::block_on(log.release(Stream::LedgerSnapshots, &Offset(2).into())).unwrap();
     append(&log, Stream::LedgerSnapshots, 4..5);
     log.close();
     assert_eq!(segments(dir.path(), Stream::LedgerSnapshots).len(), 3);

@@ -5,6 +5,7 @@ mod contract;
 mod kafka;
 mod kill;
 mod local;
+mod membership;
 
 use event_log::{EventLog, Offsets, Stream, block_on};
 
