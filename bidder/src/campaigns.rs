@@ -98,7 +98,8 @@ fn wanted(campaign: &Campaign, account: &Arc<Account>) -> Wanted {
     let price_max = campaign.strategy.max_cpm;
     let ask_max = (campaign.budget.daily.get() / LEASE_SHARE_OF_DAY).max(price_max.get());
     let ask_min = price_max.get().saturating_mul(LEASE_IMPRESSIONS_MIN).min(ask_max);
-    Wanted { account: Arc::clone(account), price_max, ask_min: Nanos::new(ask_min), ask_max: Nanos::new(ask_max) }
+    let (account, advertiser) = (Arc::clone(account), campaign.advertiser.id);
+    Wanted { account, advertiser, price_max, ask_min: Nanos::new(ask_min), ask_max: Nanos::new(ask_max) }
 }
 
 /// The snapshot in force, and the accounts that outlive it. Clones share it.

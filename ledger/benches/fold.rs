@@ -77,7 +77,8 @@ fn restart(ledger: &Ledger) {
     let (log, handle) = (open(), LedgerHandle::default());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
     let start = Instant::now();
-    let clock = || ledger.now();
+    let now = ledger.now();
+    let clock = move || now;
     let served = runtime.block_on(serve(log.clone(), LedgerSettings::default(), clock, handle.clone(), async {}));
     served.expect("the service starts and ends");
     let remembered = handle.books(ledger.now()).impressions_remembered;

@@ -1,9 +1,10 @@
 //! What others may know of the books: copies, made when asked for.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use decision::ids::{AdvertiserId, CampaignId, Currency};
+use decision::ids::{AdvertiserId, CampaignId, Currency, ShardId};
 use decision::money::Nanos;
 use decision::time::Micros;
 use event_log::Offsets;
@@ -12,12 +13,12 @@ use crate::ledger::{Ledger, Sums};
 use crate::limits::CAUGHT_UP_S;
 use crate::tally::Tally;
 
-/// A look at the books. All sums since the journal began, unless they say otherwise.
+/// A look at the books of the shards that a process keeps. All sums since their journals began, unless they say otherwise.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Books {
-    /// The last journal entry that is in.
+    /// The journal entries that are in.
     pub sequence: u64,
-    /// The writer's epoch.
+    /// The highest epoch of a writer.
     pub epoch: u64,
     /// Leases that were granted and not closed.
     pub open_leases: usize,
@@ -54,9 +55,79 @@ pub struct CampaignBooks {
     pub sums: Sums,
 }
 
-/// A way to the books for those who do not keep them. Clones look at the same books.
-#[derive(Clone, Debug)]
-pub struct LedgerHandle(Arc<Shared>);
+impl Books {
+    /// Takes in those of another shard.
+    fn add(&mut self, other: Self) {
+        self.sequence += other.sequence;
+        self.epoch = self.epoch.max(other.epoch);
+        self.open_leases += other.open_leases;
+        self.impressions_remembered += other.impressions_remembered;
+        self.campaigns.extend(other.campaigns);
+        self.campaigns.sort_by_key(|campaign| campaign.campaign);
+        self.tally += &other.tally;
+    }
+}
+
+/// A way to the books for those who do not keep them: of all shards that this process should keep. Clones look at the same
+/// books.
+#[derive(Clone, Debug, Default)]
+pub struct LedgerHandle(Arc<Mutex<Option<BTreeMap<ShardId, KeptShard>>>>);
+
+impl LedgerHandle {
+    /// How long ago it was that all which the streams held then is in the books, in microseconds, by the shard that is the
+    /// furthest behind; 0 where the process has none. `None` until it is said which it has, and until each of these is
+    /// rebuilt and that is said of it for the first time. It grows while a batch waits for Kafka, or nobody says how far the
+    /// streams reach.
+    pub fn behind(&self, now: Micros) -> Option<i64> {
+        let guard = self.shards();
+        guard.as_ref()?.values().try_fold(0, |most, kept| Some(kept.behind(now)?.max(most)))
+    }
+
+    /// Whether they are at most [`CAUGHT_UP_S`] seconds behind.
+    pub fn caught_up(&self, now: Micros) -> bool {
+        self.behind(now).is_some_and(|behind| behind <= CAUGHT_UP_S * 1_000_000)
+    }
+
+    /// A look at the books on the UTC day of `now`. Those of shards that are not rebuilt yet are not in it.
+    pub fn books(&self, now: Micros) -> Books {
+        let mut books = Books::default();
+        for kept in self.kept().into_values() {
+            let one = kept.lock().as_ref().map(|ledger| ledger.books(now));
+            one.into_iter().for_each(|one| books.add(one));
+        }
+        books
+    }
+
+    /// The shards that this process should keep.
+    pub(crate) fn kept(&self) -> BTreeMap<ShardId, KeptShard> {
+        self.shards().clone().unwrap_or_default()
+    }
+
+    /// These are the shards from now on.
+    pub(crate) fn hold(&self, shards: &BTreeSet<ShardId>) {
+        let mut guard = self.shards();
+        let kept = guard.get_or_insert_default();
+        kept.retain(|shard, _| shards.contains(shard));
+        for shard in shards {
+            kept.entry(*shard).or_default();
+        }
+    }
+
+    /// Forgets the books of a shard, which are to be rebuilt.
+    pub(crate) fn renew(&self, shard: ShardId) -> KeptShard {
+        let new = KeptShard::default();
+        self.shards().get_or_insert_default().insert(shard, new.clone());
+        new
+    }
+
+    fn shards(&self) -> MutexGuard<'_, Option<BTreeMap<ShardId, KeptShard>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The books of one shard, and how far they are.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct KeptShard(Arc<Shared>);
 
 const NEVER: i64 = i64::MIN;
 
@@ -71,34 +142,18 @@ struct Shared {
     ends: [AtomicU64; 3],
 }
 
-impl Default for LedgerHandle {
+impl Default for Shared {
     fn default() -> Self {
-        Self(Arc::new(Shared {
-            ledger: Mutex::default(),
-            whole_at: AtomicI64::new(NEVER),
-            taken_in: Default::default(),
-            ends: Default::default(),
-        }))
+        let (taken_in, ends) = Default::default();
+        Self { ledger: Mutex::default(), whole_at: AtomicI64::new(NEVER), taken_in, ends }
     }
 }
 
-impl LedgerHandle {
-    /// How long ago it was that all which the streams held then is in the books, in microseconds. `None` until they are
-    /// rebuilt and that is said for the first time. It grows while a batch waits for Kafka, or nobody says how far the
-    /// streams reach.
-    pub fn behind(&self, now: Micros) -> Option<i64> {
+impl KeptShard {
+    /// As [`LedgerHandle::behind`], of this shard.
+    pub(crate) fn behind(&self, now: Micros) -> Option<i64> {
         let whole_at = self.0.whole_at.load(Ordering::Acquire);
         (whole_at != NEVER).then(|| now.0.saturating_sub(whole_at).max(0))
-    }
-
-    /// Whether they are at most [`CAUGHT_UP_S`] seconds behind.
-    pub fn caught_up(&self, now: Micros) -> bool {
-        self.behind(now).is_some_and(|behind| behind <= CAUGHT_UP_S * 1_000_000)
-    }
-
-    /// A look at the books on the UTC day of `now`. Empty until they are rebuilt.
-    pub fn books(&self, now: Micros) -> Books {
-        self.lock().as_ref().map(|ledger| ledger.books(now)).unwrap_or_default()
     }
 
     pub(crate) fn set_taken_in(&self, places: [Offsets; 3]) {

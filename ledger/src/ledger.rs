@@ -52,7 +52,7 @@ impl Default for LedgerPolicy {
 impl From<LedgerPolicy> for wire::LedgerPolicy {
     fn from(policy: LedgerPolicy) -> Self {
         let LedgerPolicy { lease_s, billing_window_s, memory_margin_s } = policy;
-        Self { lease_s, billing_window_s, memory_margin_s }
+        Self { lease_s, billing_window_s, memory_margin_s, ..Self::default() }
     }
 }
 
@@ -196,7 +196,7 @@ impl Ledger {
             Input::Stop(stop) => self.stop(CampaignId(stop.campaign)),
             Input::Tick(_) => self.tick(effects),
             Input::Policy(policy) => {
-                let wire::LedgerPolicy { lease_s, billing_window_s, memory_margin_s } = *policy;
+                let wire::LedgerPolicy { lease_s, billing_window_s, memory_margin_s, .. } = *policy;
                 self.policy = LedgerPolicy { lease_s, billing_window_s, memory_margin_s };
             }
         }

@@ -52,6 +52,16 @@ pub const REST_RECORDS: usize = 16_384;
 /// Seconds between looks at whether time alone changes anything.
 pub const TICK_S: u64 = 1;
 
+/// Records of a partition after which a shard notes that they were none of its own.
+pub const PLACE_RECORDS: u64 = 16_384;
+
+/// It notes its places after this many seconds in any case.
+pub const PLACE_NOTED_S: u32 = 60 * 60;
+
+/// How long a process leaves a shard alone that another has taken over, though the group says that it is this one's: longer
+/// than the group takes to hear of it.
+pub const TAKEN_OVER_PAUSE: Duration = Duration::from_secs(15);
+
 /// Mistakes in an exchange's report that are named; the others are counted.
 pub const MISTAKES_LISTED_MAX: usize = 50;
 
@@ -88,6 +98,8 @@ const _: () = assert!(LAST_LOOK_MAX.as_secs() < DRAIN_TIME_MAX.as_secs());
 const _: () = assert!((TICK_S as i64) < CAUGHT_UP_S);
 // A tick more or less does not matter to a lease.
 const _: () = assert!(TICK_S < LEASE_S as u64);
+// By then a member that is gone is missed.
+const _: () = assert!(event_log::limits::KAFKA_SESSION_TIMEOUT.as_secs() < TAKEN_OVER_PAUSE.as_secs());
 // An append may exceed its bound by one record, and every record has a frame.
 const _: () = assert!(2 * (APPEND_BYTES + event_log::limits::RECORD_BYTES_MAX) <= event_log::limits::BATCH_BYTES_MAX);
 

@@ -3,30 +3,36 @@
 use std::pin::pin;
 use std::time::Duration;
 
-use decision::ids::ShardId;
 use decision::time::Micros;
-use event_log::{AppendError, EventLog, Offset, Offsets, OpenError, ReadError, Record, Stream, Writer};
-use proto::record::RecordError;
-use proto::wire::{JournalEntry, Source, Tick, journal_entry::Input};
+use event_log::{EventLog, Offsets, ReadError, Record, Stream, Writer};
+use proto::wire::{self, JournalEntry, Source, Tick, journal_entry::Input};
+use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout, timeout_at};
 use tracing::{info, warn};
 
-use crate::books::LedgerHandle;
+use crate::books::KeptShard;
 use crate::ledger::{Effects, JournalError, LedgerPolicy};
-use crate::limits::{DRAIN_TIME_MAX, LAST_LOOK_MAX, SNAPSHOT_ENTRIES_MIN, TAKE_UP_PAUSE, TICK_S};
+use crate::limits::{
+    DRAIN_TIME_MAX, LAST_LOOK_MAX, PLACE_NOTED_S, PLACE_RECORDS, SNAPSHOT_ENTRIES_MIN, TAKE_UP_PAUSE, TICK_S,
+};
 use inputs::Inputs;
+use members::Stop;
+use shard::Shard;
 use snapshots::Snapshots;
 
+mod error;
 mod figures;
 mod inputs;
+mod members;
 mod publish;
+mod published;
 mod rebuild;
+mod shard;
 mod snapshots;
 
+pub use error::ServeError;
 pub use figures::Figures;
-
-/// The one shard there is.
-const SHARD: ShardId = ShardId(0);
+pub use members::serve;
 
 /// How the ledger works.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,116 +49,62 @@ impl Default for LedgerSettings {
     }
 }
 
-/// Why the ledger cannot go on. What is journalled stays valid: a restart continues from there.
-#[derive(Debug, thiserror::Error)]
-pub enum ServeError {
-    /// The journal cannot be folded.
-    #[error(transparent)]
-    Journal(#[from] JournalError),
-    /// Effects of entries were published that are not in the journal: it belongs to other streams, or lost its end.
-    #[error("stream {stream} shows effects of journal entry {published}, but the journal ends at {sequence}")]
-    Behind {
-        /// Where effects were found.
-        stream: Stream,
-        /// The entry they follow from.
-        published: u64,
-        /// The last entry there is.
-        sequence: u64,
-    },
-    /// Nothing can be written.
-    #[error(transparent)]
-    Open(#[from] OpenError),
-    /// A stream cannot be written.
-    #[error("cannot append to {stream}: {source}")]
-    Append {
-        /// The stream.
-        stream: Stream,
-        /// Why.
-        source: AppendError,
-    },
-    /// A stream cannot be read.
-    #[error("cannot read {stream}: {source}")]
-    Read {
-        /// The stream.
-        stream: Stream,
-        /// Why.
-        source: ReadError,
-    },
-    /// A record that may be about money is not understood. Passing over it could lose money.
-    #[error("record {offset} of {stream} is not understood: {source}")]
-    Unreadable {
-        /// The stream.
-        stream: Stream,
-        /// Which record.
-        offset: Offset,
-        /// Why.
-        source: RecordError,
-    },
+fn unread(stream: Stream) -> impl Fn(ReadError) -> ServeError + Copy {
+    move |source| ServeError::Read { stream, source }
 }
 
-impl ServeError {
-    /// Whether it may help to take up the books anew: the servers of the streams were away, and with them what became
-    /// of the last batch.
-    fn may_pass(&self) -> bool {
-        let unknown = matches!(self, Self::Append { source: AppendError::Unknown { .. }, .. });
-        let away = matches!(self, Self::Open(OpenError::Kafka(_)) | Self::Read { source: ReadError::Kafka(_), .. });
-        unknown || away
-    }
-}
-
-/// Keeps the books until `shutdown`, then takes in what the streams hold and ends. `clock` gives the wall time.
+/// Keeps the books of one shard until it is told to stop. `clock` gives the wall time.
 ///
-/// Reads files on the calling thread, so it belongs off the threads that serve requests. There is one for all streams:
-/// it takes over from the one before, which can write no more. The log must stay open until this has ended. Where Kafka
-/// was away and nobody knows what became of a batch, the books are taken up anew from the streams, as at the start.
+/// It takes over from whoever kept them before, who can write no more. Where Kafka was away and nobody knows what became of a
+/// batch, the books are taken up anew from the streams, as at the start.
 ///
 /// # Errors
-/// The ledger cannot go on, or another took over; whoever started it should say why and stop, since here nobody keeps
-/// the books.
-pub async fn serve(
-    log: EventLog,
+/// The ledger cannot go on, or another took over.
+async fn keep(
+    log: &EventLog,
+    shard: Shard,
     settings: LedgerSettings,
     clock: impl Fn() -> Micros,
-    handle: LedgerHandle,
-    shutdown: impl Future<Output = ()>,
+    handle: KeptShard,
+    stop: watch::Receiver<Stop>,
 ) -> Result<(), ServeError> {
-    let mut shutdown = pin!(shutdown);
-    let begin = || Service::begin(&log, settings, &clock, &handle);
+    let mut shutdown = pin!(members::told(stop.clone()));
+    let drains = || *stop.borrow() == Stop::Drain;
+    let begin = || Service::begin(log, shard, settings, &clock, &handle);
     let mut beginning = pin!(begin());
     // What is begun and dropped is found in the streams after the next start.
-    let (mut service, mut inputs) = tokio::select! {
+    let mut begun = tokio::select! {
         biased;
-        begun = &mut beginning => begun?,
-        () = &mut shutdown => match timeout(DRAIN_TIME_MAX, beginning).await {
-            Ok(begun) => {
+        begun = &mut beginning => begun,
+        () = &mut shutdown => {
+            if drains() && let Ok(begun) = timeout(DRAIN_TIME_MAX, beginning).await {
                 let (service, mut inputs) = begun?;
                 return service.end(&mut inputs).await;
             }
-            Err(_) => return Ok(()),
-        },
+            return Ok(());
+        }
     };
-    while let Err(problem) = service.run(&mut inputs, shutdown.as_mut()).await {
-        let mut problem = problem;
-        (service, inputs) = loop {
-            if !problem.may_pass() {
-                return Err(problem);
-            }
-            warn!(%problem, "the books are taken up anew");
-            let again = async {
-                sleep(TAKE_UP_PAUSE).await;
-                begin().await
-            };
-            let again = tokio::select! {
-                again = again => again,
-                () = &mut shutdown => return Ok(()),
-            };
-            match again {
-                Ok(begun) => break begun,
-                Err(again) => problem = again,
-            }
+    loop {
+        let problem = match begun {
+            Ok((mut service, mut inputs)) => match service.run(&mut inputs, shutdown.as_mut()).await {
+                Ok(()) => return if drains() { service.end(&mut inputs).await } else { Ok(()) },
+                Err(problem) => problem,
+            },
+            Err(problem) => problem,
+        };
+        if !problem.may_pass() {
+            return Err(problem);
+        }
+        warn!(shard = shard.id.0, %problem, "the books are taken up anew");
+        let again = async {
+            sleep(TAKE_UP_PAUSE).await;
+            begin().await
+        };
+        begun = tokio::select! {
+            again = again => again,
+            () = &mut shutdown => return Ok(()),
         };
     }
-    service.end(&mut inputs).await
 }
 
 /// Where the streams ended, at some moment.
@@ -165,13 +117,16 @@ async fn look(log: &EventLog, at: Micros) -> Seen {
 
 struct Service<'s, C> {
     log: &'s EventLog,
+    shard: Shard,
     writer: Writer,
     clock: &'s C,
-    handle: &'s LedgerHandle,
+    handle: &'s KeptShard,
     epoch: u64,
     /// Where the streams ended at some moment; when they are read to there, all is in that was there then.
     goal: Option<(Micros, [Offsets; 3])>,
     next_tick: Micros,
+    /// When places in the streams are noted though little was read.
+    next_note: Micros,
     snapshots: Snapshots,
 }
 
@@ -179,24 +134,27 @@ impl<'s, C: Fn() -> Micros> Service<'s, C> {
     /// Takes over, and folds the journal.
     async fn begin(
         log: &'s EventLog,
+        shard: Shard,
         settings: LedgerSettings,
         clock: &'s C,
-        handle: &'s LedgerHandle,
+        handle: &'s KeptShard,
     ) -> Result<(Self, Inputs), ServeError> {
+        rebuild::check_shards(log, shard).await?;
         // First: the journal must not grow while it is read.
-        let writer = log.writer("ledger").await?;
-        let (ledger, snapshot) = rebuild::rebuild(log, &writer, SHARD).await?;
-        info!(sequence = ledger.sequence(), snapshot, "books rebuilt");
+        let writer = log.writer(&shard.writer("ledger")).await?;
+        let (ledger, snapshot) = rebuild::rebuild(log, &writer, shard).await?;
+        info!(shard = shard.id.0, sequence = ledger.sequence(), snapshot, "books rebuilt");
         let epoch = ledger.epoch() + 1;
-        let inputs = Inputs::behind(log, &ledger).await?;
+        let inputs = Inputs::behind(log, &ledger, shard).await?;
         *handle.lock() = Some(ledger);
         handle.set_taken_in(inputs.offsets());
         let snapshots = Snapshots::behind(snapshot, settings.snapshot_entries);
-        let next_tick = Micros(i64::MIN);
-        let service = Self { log, writer, clock, handle, epoch, goal: None, next_tick, snapshots };
+        let (next_tick, next_note, goal) = (Micros(i64::MIN), Micros(i64::MIN), None);
+        let service = Self { log, shard, writer, clock, handle, epoch, goal, next_tick, next_note, snapshots };
         // The first entry of every run: it makes the epoch and the policy of the run part of the fold.
         let now = (service.clock)();
-        service.journal(vec![(None, Input::Policy(settings.policy.into()))], now).await?;
+        let policy = wire::LedgerPolicy { shards: shard.of, ..settings.policy.into() };
+        service.journal(vec![(None, Input::Policy(policy))], now).await?;
         Ok((service, inputs))
     }
 
@@ -292,7 +250,7 @@ impl<'s, C: Fn() -> Micros> Service<'s, C> {
         records.sort_by_key(|(stream, _)| inputs::place(*stream));
         let mut batch = Vec::new();
         for (stream, record) in records {
-            if let Some(input) = inputs::read(stream, &record)? {
+            if let Some(input) = inputs.read(stream, &record)? {
                 let (partition, offset) = (record.partition.0, record.offset.0);
                 batch.push((Some(Source { stream: stream.name().to_owned(), partition, offset }), input));
             }
@@ -303,6 +261,9 @@ impl<'s, C: Fn() -> Micros> Service<'s, C> {
         if caught_up && self.is_tick_due(now) {
             self.next_tick = now.plus_seconds(TICK_S.cast_signed());
             batch.push((None, Input::Tick(Tick {})));
+        }
+        if caught_up && !self.shard.is_alone() {
+            batch.extend(self.places(inputs, now).into_iter().map(|place| (Some(place), Input::Tick(Tick {}))));
         }
         if !batch.is_empty() {
             self.journal(batch, now).await?;
@@ -319,13 +280,23 @@ impl<'s, C: Fn() -> Micros> Service<'s, C> {
     async fn keep(&mut self) -> Result<(), ServeError> {
         let copy = self.handle.lock().as_ref().filter(|books| self.snapshots.is_due(books)).cloned();
         match copy {
-            Some(books) => self.snapshots.begin(self.log, books).await,
+            Some(books) => self.snapshots.begin(self.log, self.shard, books).await,
             None => Ok(()),
         }
     }
 
     fn is_tick_due(&self, now: Micros) -> bool {
         now >= self.next_tick && self.handle.lock().as_ref().is_some_and(|ledger| ledger.is_tick_due(now))
+    }
+
+    /// The places in the streams that are to be noted with a tick, so that a restart does not read all that was other shards'
+    /// again, and finds it though streams are not kept for ever.
+    fn places(&mut self, inputs: &Inputs, now: Micros) -> Vec<Source> {
+        let far = if now >= self.next_note { 1 } else { PLACE_RECORDS };
+        if far == 1 {
+            self.next_note = now.plus_seconds(PLACE_NOTED_S.into());
+        }
+        self.handle.lock().as_ref().map(|ledger| inputs.ahead(ledger, far)).unwrap_or_default()
     }
 
     /// Makes inputs durable, folds them, publishes what follows.
@@ -337,7 +308,7 @@ impl<'s, C: Fn() -> Micros> Service<'s, C> {
     }
 
     fn entries(&self, batch: Vec<(Option<Source>, Input)>, now: Micros) -> Vec<JournalEntry> {
-        let (shard, epoch) = (SHARD.0, self.epoch);
+        let (shard, epoch) = (self.shard.id.0, self.epoch);
         let guard = self.handle.lock();
         let ledger = guard.as_ref().expect("the books were rebuilt before");
         // Wall clocks can be set back; the books' time cannot.

@@ -109,3 +109,10 @@ impl Tally {
         self.oddities[oddity as usize] += 1;
     }
 }
+
+impl std::ops::AddAssign<&Self> for Tally {
+    fn add_assign(&mut self, other: &Self) {
+        self.charges.iter_mut().zip(other.charges).for_each(|(sum, count)| *sum += count);
+        self.oddities.iter_mut().zip(other.oddities).for_each(|(sum, count)| *sum += count);
+    }
+}

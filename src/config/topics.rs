@@ -46,6 +46,12 @@ pub(super) fn read(text: &str) -> Result<BTreeMap<Stream, Topic>, String> {
     if problems.is_empty() {
         problems.extend(missing.map(|stream| format!("{stream} is missing")));
     }
+    let [journal, snapshots] = [Stream::LedgerJournal, Stream::LedgerSnapshots].map(|stream| topics.get(&stream));
+    if let (Some(journal), Some(snapshots)) = (journal, snapshots)
+        && journal.partitions != snapshots.partitions
+    {
+        problems.push("ledger-snapshots must have as many partitions as ledger-journal".to_owned());
+    }
     if problems.is_empty() { Ok(topics) } else { Err(problems.join("; ")) }
 }
 
@@ -133,7 +139,7 @@ mod tests {
         let topics = read(DEFAULT).expect("it is right");
         assert_eq!(topics.len(), Stream::ALL.len());
         let journal = &topics[&Stream::LedgerJournal];
-        assert_eq!((journal.partitions, journal.replication), (1, None));
+        assert_eq!((journal.partitions, journal.replication), (4, None));
         assert_eq!(journal.settings["retention.ms"], "-1");
     }
 
@@ -156,5 +162,7 @@ mod tests {
         assert!(read(&six).expect_err("it is wrong").ends_with("bids stands there twice"), "{six}");
         let (six, _) = DEFAULT.split_once("# A share of the opp").expect("it is the last");
         check(six, "opportunities is missing");
+        let uneven = DEFAULT.replacen("partitions: 4", "partitions: 3", 1);
+        check(&uneven, "ledger-snapshots must have as many partitions as ledger-journal");
     }
 }

@@ -16,6 +16,7 @@ use super::process::{bid_request, servers, until, write};
 use super::started::{Started, request};
 
 mod access;
+mod shards;
 
 /// What all processes of an installation have alike.
 struct Installation {
@@ -142,14 +143,19 @@ fn until_ready(bidder: &Started) {
     until_told(bidder, "vernier_leases_open 2");
 }
 
-/// The first bid of this price that one of `users` gets.
-fn bid(bidder: &Started, users: &[String], price: f64) -> Value {
-    let of = |user: &String| {
+/// The bids of this price that `users` get, one each.
+fn bids(bidder: &Started, users: &[String], price: f64) -> impl Iterator<Item = Value> {
+    let of = move |user: &String| {
         let answer = request(bidder.address("vernier bidder: "), "POST /bid/demo", &bid_request(user));
         let answer: Value = serde_json::from_str(body(&answer)).ok()?;
         Some(answer["seatbid"][0]["bid"][0].clone()).filter(|bid| bid["price"] == price)
     };
-    users.iter().find_map(of).expect("few are held out")
+    users.iter().filter_map(of)
+}
+
+/// The first of them.
+fn bid(bidder: &Started, users: &[String], price: f64) -> Value {
+    bids(bidder, users, price).next().expect("few are held out")
 }
 
 /// Calls a notice of `bid` at `bidder`, whichever made it; whether it was acknowledged.
@@ -218,23 +224,6 @@ fn a_killed_bidder_ships_what_it_acknowledged_after_its_restart() {
     until_told(&restarted, "vernier_notices_waiting 0");
     let billed = installation.events("notices").into_iter().filter(|notice| notice["kind"] == "billing");
     assert!(billed.count() >= 200, "some may come twice, none is missing");
-}
-
-#[test]
-fn a_second_ledger_takes_over_and_the_first_ends() {
-    let installation = Installation::new();
-    let mut first = installation.start("ledger");
-    until_told(&first, "vernier_ledger_caught_up 1");
-    let second = installation.start("ledger");
-    until_told(&second, "vernier_ledger_caught_up 1");
-    // It notices when it writes next.
-    let control = installation.start("control");
-    installation.publish(&control);
-    let said = end(&mut first);
-    assert!(said.contains("another `ledger` has taken over"), "{said}");
-    until_told(&second, "vernier_ledger_lag_records{stream=\"campaigns\"} 0");
-    let epochs: Vec<Value> = installation.events("ledger-journal").iter().map(|entry| entry["epoch"].clone()).collect();
-    assert!(epochs.is_sorted_by_key(|epoch| epoch.to_string().trim_matches('"').parse::<u64>().ok()), "{epochs:?}");
 }
 
 /// The end of a process that cannot go on: what it says then.

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use decision::ids::{CampaignId, ImpressionId, LeaseId, NodeId};
+use decision::ids::{AdvertiserId, CampaignId, ImpressionId, LeaseId, NodeId};
 use decision::money::Nanos;
 use decision::time::Micros;
 use proto::wire::lease_record::Event;
@@ -20,6 +20,8 @@ use crate::limits::LEASE_REFUSED_AGAIN_S;
 pub struct Wanted {
     /// Where its money is.
     pub account: Arc<Account>,
+    /// Who pays.
+    pub advertiser: AdvertiserId,
     /// The most that one impression costs: with less it lacks money.
     pub price_max: Nanos,
     /// The least to ask for.
@@ -92,12 +94,9 @@ impl Keeper {
         self.supplies.values().for_each(|supply| retire_past(&supply.want.account, &self.reservations, now));
         // What is handed back is not held any more.
         let returns = self.returns();
-        let mut events = self.asks(now);
-        events.extend(returns);
-        events
-            .into_iter()
-            .map(|event| LeaseRecord { at: now.0, event: Some(event), ..LeaseRecord::default() })
-            .collect()
+        let mut records = self.asks(now);
+        records.extend(returns.into_iter().map(|event| said(now, event)));
+        records
     }
 
     /// Ends every lease for bidding and says what is handed back.
@@ -128,7 +127,7 @@ impl Keeper {
         }
     }
 
-    fn asks(&mut self, now: Micros) -> Vec<Event> {
+    fn asks(&mut self, now: Micros) -> Vec<LeaseRecord> {
         let mut asks = Vec::new();
         for (campaign, supply) in &mut self.supplies {
             if supply.is_due(now) {
@@ -136,7 +135,9 @@ impl Keeper {
                 let held = supply.leases.iter().map(|lease| self.leases[lease].held());
                 let held = held.fold(Nanos::ZERO, Nanos::saturating_add);
                 let (node, campaign, ask) = (self.node.0, campaign.0, self.asks);
-                asks.push(Event::Ask(LeaseAsk { node, campaign, ask, ..supply.send(now, held) }));
+                let advertiser = supply.want.advertiser.0;
+                let ask = LeaseAsk { node, campaign, ask, ..supply.send(now, held) };
+                asks.push(LeaseRecord { advertiser, ..said(now, Event::Ask(ask)) });
             }
         }
         asks
@@ -223,6 +224,10 @@ impl Keeper {
         };
         changed.into_iter().filter_map(event).collect()
     }
+}
+
+fn said(now: Micros, event: Event) -> LeaseRecord {
+    LeaseRecord { at: now.0, event: Some(event), ..LeaseRecord::default() }
 }
 
 /// Ends a lease that is past its end.

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use decision::ids::{ImpressionId, NodeId};
+use decision::ids::{AdvertiserId, ImpressionId, NodeId};
 use proto::wire::lease_record::Event;
 use proto::wire::{LeaseGrant, LeasePace, LeaseRecord, LeaseRefusal, LeaseSettled};
 
@@ -33,7 +33,7 @@ fn check(script: &str, expected: &str) {
 
 fn want(account: &Arc<Account>) -> Wanted {
     let [price_max, ask_min, ask_max] = [50, 100, 500].map(Nanos::new);
-    Wanted { account: Arc::clone(account), price_max, ask_min, ask_max }
+    Wanted { account: Arc::clone(account), advertiser: AdvertiserId(9), price_max, ask_min, ask_max }
 }
 
 fn look(keeper: &mut Keeper, now: Micros, wanted: &[Wanted]) -> Vec<LeaseRecord> {
@@ -130,6 +130,8 @@ impl Node {
     fn tick(&mut self, now: Micros, wanted: bool) {
         let want = want(&self.account);
         for record in look(&mut self.keeper, now, if wanted { std::slice::from_ref(&want) } else { &[] }) {
+            let asks = matches!(record.event, Some(Event::Ask(_)));
+            assert_eq!(record.advertiser, if asks { want.advertiser.0 } else { 0 }, "an ask says whose shard answers");
             let _ = match record.event {
                 Some(Event::Ask(ask)) => writeln!(self.said, "ask {}", ask.amount),
                 Some(Event::Return(back)) => writeln!(self.said, "return {} of {}", back.amount, back.lease),

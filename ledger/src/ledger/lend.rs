@@ -172,6 +172,7 @@ impl Ledger {
     }
 
     pub(super) fn lease_record(&self, event: Event) -> LeaseRecord {
-        LeaseRecord { at: self.now.0, event: Some(event), shard: self.shard.0, sequence: self.sequence }
+        let (shard, sequence) = (self.shard.0, self.sequence);
+        LeaseRecord { at: self.now.0, event: Some(event), shard, sequence, ..LeaseRecord::default() }
     }
 }

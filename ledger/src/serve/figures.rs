@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use decision::ids::ShardId;
 use decision::time::Micros;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
@@ -11,7 +12,7 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 
 use super::inputs::STREAMS;
-use crate::books::{Books, LedgerHandle};
+use crate::books::{Books, KeptShard, LedgerHandle};
 use crate::tally::{Charge, Oddity};
 
 /// The figures of a ledger, `ledger_…`. They are sums since its journal began, so a restart does not set them back.
@@ -28,13 +29,8 @@ impl Collector for Figures {
         let e = &mut encoder;
         let now = (self.clock)();
         let books = self.books.books(now);
-        let taken_in = self.books.taken_in();
-        let streams = || STREAMS.into_iter().zip(taken_in);
-        let read = streams().map(|(stream, offset)| (stream.name(), ConstCounter::new(offset)));
-        family(e, "ledger_records", "Offsets of a stream that were taken in, in all partitions", "stream", read)?;
-        let lag = streams().zip(self.books.ends());
-        let lag = lag.map(|((stream, offset), end)| (stream.name(), ConstGauge::new(end.saturating_sub(offset))));
-        family(e, "ledger_lag_records", "Records of a stream that wait to be taken in", "stream", lag)?;
+        let kept = self.books.kept();
+        streams(e, kept.values())?;
         let charges = Charge::ALL.iter().map(|it| (it.label(), ConstCounter::new(books.tally.charges(*it))));
         family(e, "ledger_charges", "Billable notices by what became of them", "outcome", charges)?;
         let oddities = Oddity::ALL.iter().map(|it| (it.label(), ConstCounter::new(books.tally.oddities(*it))));
@@ -42,20 +38,17 @@ impl Collector for Figures {
         self.money(e, &books)?;
         let paced: Vec<u32> = books.campaigns.iter().filter_map(|campaign| campaign.multiplier_ppm).collect();
         let whole = |count: usize| ConstGauge::new(i64::try_from(count).unwrap_or(i64::MAX));
-        one(
-            e,
-            "ledger_journal_entries",
-            "The last entry of the journal that is in the books",
-            ConstCounter::new(books.sequence),
-        )?;
+        let entries = ConstCounter::new(books.sequence);
+        one(e, "ledger_journal_entries", "Entries of the journal that are in the books", entries)?;
         one(e, "ledger_paced_campaigns", "Campaigns that are paced", whole(paced.len()))?;
         let least = paced.into_iter().min().map_or(1.0, |ppm| f64::from(ppm) / 1e6);
         one(e, "ledger_multiplier_min", "The least that prices are multiplied by to pace", ConstGauge::new(least))?;
         one(e, "ledger_open_leases", "Leases that are not closed", whole(books.open_leases))?;
         one(e, "ledger_impressions", "Impressions that are remembered", whole(books.impressions_remembered))?;
-        let behind = self.books.behind(now).map_or(f64::INFINITY, |micros| micros as f64 / 1e6);
+        let behind = seconds(self.books.behind(now));
         let help = "How long ago it was that all which the streams held then is in";
         one(e, "ledger_behind_seconds", help, ConstGauge::new(behind))?;
+        shards(e, &kept, now)?;
         let caught_up = ConstGauge::new(i64::from(self.books.caught_up(now)));
         one(e, "ledger_caught_up", "Whether that is at most five seconds", caught_up)
     }
@@ -84,6 +77,34 @@ impl Figures {
             lent,
         )
     }
+}
+
+/// How far the streams were read, by the shard that is the furthest behind.
+fn streams<'k>(e: &mut DescriptorEncoder<'_>, kept: impl Iterator<Item = &'k KeptShard>) -> fmt::Result {
+    let (mut taken_in, mut lag) = ([None; 3], [0; 3]);
+    for shard in kept {
+        for (at, (offset, end)) in shard.taken_in().into_iter().zip(shard.ends()).enumerate() {
+            taken_in[at] = Some(taken_in[at].map_or(offset, |least: u64| least.min(offset)));
+            lag[at] = lag[at].max(end.saturating_sub(offset));
+        }
+    }
+    let read = STREAMS.into_iter().zip(taken_in);
+    let read = read.map(|(stream, offset)| (stream.name(), ConstCounter::new(offset.unwrap_or(0))));
+    family(e, "ledger_records", "Offsets of a stream that were taken in, in all partitions", "stream", read)?;
+    let lag = STREAMS.into_iter().zip(lag).map(|(stream, lag)| (stream.name(), ConstGauge::new(lag)));
+    family(e, "ledger_lag_records", "Records of a stream that wait to be taken in", "stream", lag)
+}
+
+/// Which shards are kept here, and how each is doing.
+fn shards(e: &mut DescriptorEncoder<'_>, kept: &BTreeMap<ShardId, KeptShard>, now: Micros) -> fmt::Result {
+    let told: Vec<(String, f64)> =
+        kept.iter().map(|(shard, kept)| (shard.to_string(), seconds(kept.behind(now)))).collect();
+    let told = told.iter().map(|(shard, behind)| (shard.as_str(), ConstGauge::new(*behind)));
+    family(e, "ledger_shard_behind_seconds", "The same of each shard that this process keeps", "shard", told)
+}
+
+fn seconds(micros: Option<i64>) -> f64 {
+    micros.map_or(f64::INFINITY, |micros| micros as f64 / 1e6)
 }
 
 /// One number.

@@ -3,12 +3,13 @@
 use event_log::{EventLog, Offset, Offsets, Partition, ReadError, Record, Stream, Tail};
 use proto::record::{StreamRecord, decode};
 use proto::wire::{
-    Campaign, CampaignBudget, CampaignStop, CampaignsRecord, LeaseRecord, Notice, campaigns_record::Change,
+    Campaign, CampaignBudget, CampaignStop, CampaignsRecord, LeaseRecord, Notice, Source, campaigns_record::Change,
     journal_entry::Input, lease_record::Event,
 };
 use tracing::warn;
 
 use super::ServeError;
+use super::shard::{Routes, Shard, Whose};
 use crate::ledger::Ledger;
 use crate::limits::REST_RECORDS;
 
@@ -20,15 +21,21 @@ pub(super) fn place(stream: Stream) -> usize {
     STREAMS.iter().position(|other| *other == stream).unwrap_or(STREAMS.len())
 }
 
-/// Places in the streams, behind what was journalled.
+/// Places in the streams, behind what was journalled, and what of them is the shard's.
 pub(super) struct Inputs {
     tails: [Tail; 3],
+    shard: Shard,
+    routes: Routes,
+    /// Campaigns before were journalled; they are read to know whose they are.
+    known: Offsets,
 }
 
 impl Inputs {
     /// Behind the last inputs that were folded. Of `leases`, what is kept no longer is passed over: the last records of a
     /// campaign are often our own, which are no inputs, and what a node asked for or handed back so long ago is over.
-    pub(super) async fn behind(log: &EventLog, ledger: &Ledger) -> Result<Self, ServeError> {
+    ///
+    /// `campaigns` is read from its start where there are several shards, as bidders do.
+    pub(super) async fn behind(log: &EventLog, ledger: &Ledger, shard: Shard) -> Result<Self, ServeError> {
         let stream = Stream::Leases;
         let kept = log.starts(stream).await.map_err(|source| ServeError::Read { stream, source })?;
         let position = |stream: Stream, partition| {
@@ -36,7 +43,12 @@ impl Inputs {
             if stream == Stream::Leases { behind.max(kept.of(Partition(partition))) } else { behind }
         };
         let positions = |stream| (0..log.partitions(stream)).map(|p| position(stream, p)).collect::<Offsets>();
-        Ok(Self { tails: STREAMS.map(|stream| log.read_from(stream, &positions(stream))) })
+        let known = positions(Stream::Campaigns);
+        let from = |stream| {
+            if stream == Stream::Campaigns && !shard.is_alone() { Offsets::default() } else { positions(stream) }
+        };
+        let tails = STREAMS.map(|stream| log.read_from(stream, &from(stream)));
+        Ok(Self { tails, shard, routes: Routes::over(shard.of), known })
     }
 
     /// Waits for records of any stream, or until a place moved on without. A dropped future reads nothing.
@@ -84,6 +96,29 @@ impl Inputs {
     }
 }
 
+impl Inputs {
+    /// The input that a record is, if it is one, is the shard's, and was not journalled.
+    pub(super) fn read(&mut self, stream: Stream, record: &Record) -> Result<Option<Input>, ServeError> {
+        let Some((whose, input)) = read(stream, record)? else { return Ok(None) };
+        let is_ours = self.shard.is_alone() || self.routes.shard(whose) == self.shard.id;
+        let is_known = stream == Stream::Campaigns && record.offset < self.known.of(record.partition);
+        Ok((is_ours && !is_known).then_some(input))
+    }
+
+    /// The places that go on behind what the books know of, by `far` offsets at least: the last record read of each. Little
+    /// of a stream may be the shard's.
+    pub(super) fn ahead(&self, ledger: &Ledger, far: u64) -> Vec<Source> {
+        let streams = STREAMS.into_iter().zip(&self.tails);
+        let places = streams.flat_map(|(stream, tail)| {
+            tail.offsets().iter().map(|(partition, offset)| (stream.name(), partition.0, offset.0)).collect::<Vec<_>>()
+        });
+        let ahead = places.filter(|(stream, partition, offset)| *offset >= ledger.position(stream, *partition) + far);
+        ahead
+            .map(|(stream, partition, offset)| Source { stream: stream.to_owned(), partition, offset: offset - 1 })
+            .collect()
+    }
+}
+
 /// Where each stream ends now.
 pub(super) async fn ends(log: &EventLog) -> Result<[Offsets; 3], ReadError> {
     let [campaigns, notices, leases] = STREAMS.map(|stream| log.ends(stream));
@@ -91,22 +126,27 @@ pub(super) async fn ends(log: &EventLog) -> Result<[Offsets; 3], ReadError> {
     Ok([campaigns?, notices?, leases?])
 }
 
-/// The input that a record is, if it is one.
-pub(super) fn read(stream: Stream, record: &Record) -> Result<Option<Input>, ServeError> {
+/// The input that a record is, if it is one, and whose.
+pub(super) fn read(stream: Stream, record: &Record) -> Result<Option<(Whose, Input)>, ServeError> {
     Ok(match stream {
         Stream::Campaigns => campaigns(record),
         Stream::Notices => {
             let mut notice: Notice = understood(stream, record)?;
             // What the query said is in the other fields; the bytes stay in `notices`.
             notice.query.clear();
-            Some(Input::Notice(notice))
+            // All notices of an impression carry the same, so they meet in one shard.
+            let advertiser = notice.sealed.as_ref().map_or(0, |sealed| sealed.advertiser);
+            Some((Whose::Advertiser(advertiser), Input::Notice(notice)))
         }
-        _ => match understood::<LeaseRecord>(stream, record)?.event {
-            Some(Event::Ask(ask)) => Some(Input::Ask(ask)),
-            Some(Event::Return(back)) => Some(Input::Return(back)),
-            // Our own.
-            Some(Event::Grant(_) | Event::Settled(_) | Event::Pace(_)) | None => None,
-        },
+        _ => {
+            let LeaseRecord { event, advertiser, .. } = understood(stream, record)?;
+            match event {
+                Some(Event::Ask(ask)) => Some((Whose::Advertiser(advertiser), Input::Ask(ask))),
+                Some(Event::Return(back)) => Some((Whose::Lease(back.lease), Input::Return(back))),
+                // Our own.
+                Some(Event::Grant(_) | Event::Settled(_) | Event::Pace(_)) | None => None,
+            }
+        }
     })
 }
 
@@ -115,19 +155,20 @@ fn understood<M: StreamRecord>(stream: Stream, record: &Record) -> Result<M, Ser
 }
 
 /// A record that is not understood stops its campaign and no other.
-fn campaigns(record: &Record) -> Option<Input> {
+fn campaigns(record: &Record) -> Option<(Whose, Input)> {
     let read = decode::<CampaignsRecord>(&record.value);
+    let stop = |stop: CampaignStop| (Whose::Campaign(stop.campaign, None), Input::Stop(stop));
     match read.map(|record| record.change) {
         Ok(Some(Change::Campaign(campaign))) => Some(budget(&campaign).map_or_else(
-            || Input::Stop(CampaignStop { campaign: campaign.id, name: campaign.name.clone() }),
-            Input::Budget,
+            || stop(CampaignStop { campaign: campaign.id, name: campaign.name.clone() }),
+            |budget| (Whose::Campaign(budget.campaign, Some(budget.advertiser)), Input::Budget(budget)),
         )),
-        Ok(Some(Change::Stop(stop))) => Some(Input::Stop(stop)),
+        Ok(Some(Change::Stop(stopped))) => Some(stop(stopped)),
         Ok(_) => None,
         Err(error) => {
             let campaign = campaign_of_key(&record.key);
             warn!(offset = record.offset.0, campaign, %error, "campaign record not understood: no money for it");
-            campaign.map(|campaign| Input::Stop(CampaignStop { campaign, ..CampaignStop::default() }))
+            campaign.map(|campaign| stop(CampaignStop { campaign, ..CampaignStop::default() }))
         }
     }
 }

@@ -52,11 +52,11 @@ pub(super) fn journal_record(entry: &JournalEntry) -> KeyValue {
     (entry.shard.to_string().into_bytes(), encode(entry))
 }
 
-fn outcome_record(outcome: &Outcome) -> KeyValue {
+pub(super) fn outcome_record(outcome: &Outcome) -> KeyValue {
     (outcome.campaign.to_string().into_bytes(), encode(outcome))
 }
 
-fn lease_record(record: &LeaseRecord) -> KeyValue {
+pub(super) fn lease_record(record: &LeaseRecord) -> KeyValue {
     let campaign = match &record.event {
         Some(Event::Ask(ask)) => ask.campaign,
         Some(Event::Grant(grant)) => grant.campaign,

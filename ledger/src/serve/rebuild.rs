@@ -1,43 +1,60 @@
 //! At start: the books are folded anew, and what a crash kept from being published is.
 
-use std::cmp::Ordering;
-use std::collections::BTreeMap;
-
 use decision::ids::ShardId;
-use event_log::{EventLog, Offset, Offsets, Partition, ReadError, Record, Stream, Writer};
+use event_log::{EventLog, Offset, ReadError, Record, Stream, Writer};
 use proto::record::{StreamRecord, decode};
-use proto::wire::{JournalEntry, LeaseRecord, Outcome};
+use proto::wire::{JournalEntry, LeaseRecord, Outcome, journal_entry::Input};
 
-use super::{ServeError, publish, snapshots};
+use super::published::{Published, unpublished};
+use super::shard::Shard;
+use super::{ServeError, publish, snapshots, unread};
 use crate::ledger::{Effects, Ledger};
-use crate::limits::LAST_PUBLISHED_RECORDS;
 
 /// Folds the journal, from the last snapshot on where there is one, and publishes the effects that are not in their streams
 /// yet. With the books comes the journal entry of that snapshot; 0: none.
-pub(super) async fn rebuild(log: &EventLog, writer: &Writer, shard: ShardId) -> Result<(Ledger, u64), ServeError> {
-    let of_shard = |of: u32, sequence: u64| Some(sequence).filter(|sequence| of == shard.0 && *sequence > 0);
-    let outcomes = Published::find(log, Stream::Outcomes, |o: Outcome| of_shard(o.shard, o.sequence)).await?;
-    let leases = Published::find(log, Stream::Leases, |l: LeaseRecord| of_shard(l.shard, l.sequence)).await?;
-    let (mut ledger, from) = snapshots::last(log, shard).await.unwrap_or((Ledger::new(shard), Offset(0)));
+pub(super) async fn rebuild(log: &EventLog, writer: &Writer, shard: Shard) -> Result<(Ledger, u64), ServeError> {
+    let of_shard = |of: u32, sequence: u64| Some(sequence).filter(|sequence| of == shard.id.0 && *sequence > 0);
+    let of_outcome = |o: Outcome| of_shard(o.shard, o.sequence);
+    let of_lease = |l: LeaseRecord| of_shard(l.shard, l.sequence);
+    let outcomes = Published::find(log, Stream::Outcomes, shard, of_outcome).await?;
+    let leases = Published::find(log, Stream::Leases, shard, of_lease).await?;
+    let (mut ledger, from) = snapshots::last(log, shard).await.unwrap_or((Ledger::new(shard.id), Offset(0)));
     let snapshot = ledger.sequence();
     let stream = Stream::LedgerJournal;
-    let unread = |source| ServeError::Read { stream, source };
-    let end = log.ends(stream).await.map_err(unread)?;
+    let end = log.ends(stream).await.map_err(unread(stream))?;
     // The journal lost its end: it would be written anew with other entries.
-    if let end = end.of(Partition(0))
+    if let end = end.of(shard.partition())
         && from > end
     {
-        return Err(unread(ReadError::Beyond { asked: from, end }));
+        return Err(unread(stream)(ReadError::Beyond { asked: from, end }));
     }
-    let mut journal = log.read_from(stream, &from.into());
+    let mut journal = log.read_from(stream, &shard.only(from, &end));
+    // Of a stream that does not tell, what the last batch should have there.
+    let (mut last, mut since) = (Effects::default(), 0);
+    let mut is_first = true;
     while !journal.offsets().reached(&end) {
-        let records = journal.next().await.map_err(unread)?;
+        let records = journal.next().await.map_err(unread(stream))?;
         let mut missing = Effects::default();
-        for record in records {
-            let entry: JournalEntry = understood(stream, &record)?;
+        // Other shards go on meanwhile.
+        for record in records.iter().filter(|record| record.partition == shard.partition()) {
+            let entry: JournalEntry = understood(stream, record)?;
             let effects = ledger.apply(&entry)?;
-            missing.outcomes.extend(outcomes.missing(entry.sequence, effects.outcomes));
-            missing.leases.extend(leases.missing(entry.sequence, effects.leases));
+            if entry.epoch < ledger.epoch() {
+                continue;
+            }
+            if std::mem::replace(&mut is_first, entry.settle) {
+                (last, since) = (Effects::default(), entry.sequence);
+            }
+            if outcomes.unknown {
+                last.outcomes.extend(effects.outcomes);
+            } else {
+                missing.outcomes.extend(outcomes.missing(entry.sequence, effects.outcomes));
+            }
+            if leases.unknown {
+                last.leases.extend(effects.leases);
+            } else {
+                missing.leases.extend(leases.missing(entry.sequence, effects.leases));
+            }
         }
         publish::publish(writer, &missing).await?;
     }
@@ -48,72 +65,37 @@ pub(super) async fn rebuild(log: &EventLog, writer: &Writer, shard: ShardId) -> 
         }
     }
     ledger.audit();
+    let records = last.outcomes.iter().map(publish::outcome_record).collect();
+    let missing = unpublished(log, Stream::Outcomes, since, records, of_outcome).await?;
+    publish::append(writer, Stream::Outcomes, missing.into_iter()).await?;
+    let records = last.leases.iter().map(publish::lease_record).collect();
+    let missing = unpublished(log, Stream::Leases, since, records, of_lease).await?;
+    publish::append(writer, Stream::Leases, missing.into_iter()).await?;
     Ok((ledger, snapshot))
 }
 
-fn understood<M: StreamRecord>(stream: Stream, record: &Record) -> Result<M, ServeError> {
+/// Refuses a journal that was begun with another number of shards: advertisers would be in others now, and their money with
+/// them. The first entry of the first shard says how many there were. Kafka adds partitions and takes none away.
+pub(super) async fn check_shards(log: &EventLog, shard: Shard) -> Result<(), ServeError> {
+    if shard.is_alone() {
+        return Ok(());
+    }
+    let stream = Stream::LedgerJournal;
+    let first = Shard { id: ShardId(0), ..shard };
+    let starts = log.starts(stream).await.map_err(unread(stream))?;
+    let ends = log.ends(stream).await.map_err(unread(stream))?;
+    let mut journal = log.read_from(stream, &first.only(starts.of(first.partition()), &ends));
+    while !journal.offsets().reached(&ends) {
+        let records = journal.next().await.map_err(unread(stream))?;
+        let Some(record) = records.iter().find(|record| record.partition == first.partition()) else { continue };
+        let entry: JournalEntry = understood(stream, record)?;
+        let begun = if let Some(Input::Policy(policy)) = entry.input { policy.shards.max(1) } else { 1 };
+        let there = shard.of;
+        return if begun == there { Ok(()) } else { Err(ServeError::Shards { begun, there }) };
+    }
+    Ok(())
+}
+
+pub(super) fn understood<M: StreamRecord>(stream: Stream, record: &Record) -> Result<M, ServeError> {
     decode(&record.value).map_err(|source| ServeError::Unreadable { stream, offset: record.offset, source })
-}
-
-/// How far a stream has got: effects are published in the order of the journal, so everything up to here is there.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Published {
-    /// The last journal entry of which there are effects; 0: none.
-    sequence: u64,
-    /// How many of its effects there are.
-    count: usize,
-    /// What there was of ours is kept no longer, so nobody can tell; nothing is published twice.
-    forgotten: bool,
-}
-
-impl Published {
-    /// Reads the end of the stream. `sequence_of` names the entry a record follows from; `None`: it is not ours.
-    async fn find<M: StreamRecord>(
-        log: &EventLog,
-        stream: Stream,
-        sequence_of: impl Fn(M) -> Option<u64>,
-    ) -> Result<Self, ServeError> {
-        let unread = |source| ServeError::Read { stream, source };
-        let (starts, ends) = (log.starts(stream).await.map_err(unread)?, log.ends(stream).await.map_err(unread)?);
-        let mut wanted = LAST_PUBLISHED_RECORDS;
-        loop {
-            let back = |(partition, end): (Partition, Offset)| starts.of(partition).0.max(end.0.saturating_sub(wanted));
-            let from: Offsets = ends.iter().map(|end| Offset(back(end))).collect();
-            let (mut last, mut oldest) = (Self::default(), BTreeMap::new());
-            let mut tail = log.read_from(stream, &from);
-            while !tail.offsets().reached(&ends) {
-                for record in tail.next().await.map_err(unread)? {
-                    let Some(sequence) = sequence_of(understood(stream, &record)?) else { continue };
-                    oldest.entry(record.partition).or_insert(sequence);
-                    last.see(sequence);
-                }
-            }
-            // In each partition: before an earlier entry's effects there can be none of the last one's.
-            let saw_earlier = |partition| oldest.get(&partition).is_some_and(|oldest| *oldest < last.sequence);
-            if from.iter().all(|(partition, from)| from == starts.of(partition) || saw_earlier(partition)) {
-                last.forgotten = last.sequence == 0 && starts.sum() > 0;
-                return Ok(last);
-            }
-            wanted = wanted.saturating_mul(2);
-        }
-    }
-
-    fn see(&mut self, sequence: u64) {
-        match sequence.cmp(&self.sequence) {
-            Ordering::Less => {}
-            Ordering::Equal => self.count += 1,
-            Ordering::Greater => *self = Self { sequence, count: 1, ..*self },
-        }
-    }
-
-    /// Those of an entry's effects that are not in the stream yet.
-    fn missing<T>(&self, sequence: u64, effects: Vec<T>) -> impl Iterator<Item = T> {
-        let there = match sequence.cmp(&self.sequence) {
-            _ if self.forgotten => effects.len(),
-            Ordering::Less => effects.len(),
-            Ordering::Equal => self.count,
-            Ordering::Greater => 0,
-        };
-        effects.into_iter().skip(there)
-    }
 }

@@ -4,8 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use decision::ids::ShardId;
-use event_log::{AppendError, EventLog, Offset, Partition, ReadError, Stream, block_on};
+use event_log::{AppendError, EventLog, Offset, Offsets, ReadError, Stream, block_on};
 use proto::record::{decode, encode};
 use proto::wire::LedgerSnapshot;
 use tokio::sync::oneshot;
@@ -13,6 +12,7 @@ use tokio::time::{Instant, timeout_at};
 use tracing::{info, warn};
 
 use super::ServeError;
+use super::shard::Shard;
 use crate::ledger::Ledger;
 use crate::limits::{OVERLOADED_PAUSE_MS, SNAPSHOT_SHARE};
 
@@ -48,17 +48,17 @@ impl Snapshots {
     ///
     /// # Errors
     /// Nobody says where the journal ends.
-    pub(super) async fn begin(&mut self, log: &EventLog, ledger: Ledger) -> Result<(), ServeError> {
+    pub(super) async fn begin(&mut self, log: &EventLog, shard: Shard, ledger: Ledger) -> Result<(), ServeError> {
         self.last = ledger.sequence();
-        // Nobody else writes the journal, and what is in the books is durable in it.
+        // Nobody else writes this journal, and what is in the books is durable in it.
         let stream = Stream::LedgerJournal;
         let ends = log.ends(stream).await.map_err(|source| ServeError::Read { stream, source })?;
-        let (journal, log, stop) = (ends.of(Partition(0)), log.clone(), Arc::clone(&self.stop));
+        let (journal, log, stop) = (ends.of(shard.partition()), log.clone(), Arc::clone(&self.stop));
         let (written, writing) = oneshot::channel();
         self.writing = Some(writing);
         std::thread::spawn(move || {
             let sequence = ledger.sequence();
-            match write(&log, &ledger, journal, &stop) {
+            match write(&log, shard, &ledger, journal, &stop) {
                 Ok(true) => info!(sequence, "snapshot written"),
                 Ok(false) => info!(sequence, "snapshot given up"),
                 // The journal says the same; whatever is wrong is told where it matters.
@@ -86,10 +86,16 @@ impl Drop for Snapshots {
 }
 
 /// `false`: it was given up.
-fn write(log: &EventLog, ledger: &Ledger, journal: Offset, stop: &AtomicBool) -> Result<bool, ServeError> {
+fn write(
+    log: &EventLog,
+    shard: Shard,
+    ledger: &Ledger,
+    journal: Offset,
+    stop: &AtomicBool,
+) -> Result<bool, ServeError> {
     let before = block_on(log.ends(STREAM)).map_err(|source| ServeError::Read { stream: STREAM, source })?;
     // By a name of its own: what becomes of a snapshot must not become of the journal.
-    let writer = block_on(log.writer("ledger-snapshots"))?;
+    let writer = block_on(log.writer(&shard.writer("ledger-snapshots")))?;
     for part in ledger.snapshot(journal.0) {
         if stop.load(Ordering::Relaxed) {
             return Ok(false);
@@ -103,7 +109,9 @@ fn write(log: &EventLog, ledger: &Ledger, journal: Offset, stop: &AtomicBool) ->
             }
         }
     }
-    if let Err(problem) = block_on(log.release(STREAM, before.of(Partition(0)))) {
+    let mut replaced = Offsets::default();
+    replaced.set(shard.partition(), before.of(shard.partition()));
+    if let Err(problem) = block_on(log.release(STREAM, &replaced)) {
         warn!(%problem, "older snapshots of the ledger stay");
     }
     Ok(true)
@@ -111,7 +119,7 @@ fn write(log: &EventLog, ledger: &Ledger, journal: Offset, stop: &AtomicBool) ->
 
 /// The books of the last whole snapshot and where the journal goes on behind them; `None`: there is none that serves, for the
 /// journal says the same.
-pub(super) async fn last(log: &EventLog, shard: ShardId) -> Option<(Ledger, Offset)> {
+pub(super) async fn last(log: &EventLog, shard: Shard) -> Option<(Ledger, Offset)> {
     let restored = match parts(log, shard).await {
         Ok(parts) if parts.is_empty() => return None,
         Ok(parts) => Ledger::restore(parts).map_err(|problem| problem.to_string()),
@@ -127,9 +135,9 @@ pub(super) async fn last(log: &EventLog, shard: ShardId) -> Option<(Ledger, Offs
 }
 
 /// The parts of the last whole snapshot; none where there is none.
-async fn parts(log: &EventLog, shard: ShardId) -> Result<Vec<LedgerSnapshot>, ReadError> {
+async fn parts(log: &EventLog, shard: Shard) -> Result<Vec<LedgerSnapshot>, ReadError> {
     let (starts, ends) = (log.starts(STREAM).await?, log.ends(STREAM).await?);
-    let mut tail = log.read_from(STREAM, &starts);
+    let mut tail = log.read_from(STREAM, &shard.only(starts.of(shard.partition()), &ends));
     let (mut whole, mut parts) = (Vec::new(), Vec::new());
     while !tail.offsets().reached(&ends) {
         for record in tail.next().await? {
@@ -140,7 +148,7 @@ async fn parts(log: &EventLog, shard: ShardId) -> Result<Vec<LedgerSnapshot>, Re
                     continue;
                 }
             };
-            if part.shard != shard.0 {
+            if part.shard != shard.id.0 {
                 continue;
             }
             // What is begun anew was given up before.

@@ -208,6 +208,7 @@ impl World {
                 lease_s: self.random.random_range(1..60),
                 billing_window_s: self.random.random_range(60..4_000),
                 memory_margin_s: self.random.random_range(60..1_000),
+                ..LedgerPolicy::default()
             }),
             7..22 => {
                 self.asks += u64::from(self.random.random_bool(0.9));

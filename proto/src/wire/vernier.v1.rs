@@ -1010,6 +1010,9 @@ pub struct LeaseRecord {
     pub shard: u32,
     #[prost(uint64, tag = "7")]
     pub sequence: u64,
+    /// Of asks: who pays for the campaign, and so which shard of the ledger answers.
+    #[prost(uint32, tag = "9")]
+    pub advertiser: u32,
     #[prost(oneof = "lease_record::Event", tags = "2, 3, 4, 5, 8")]
     pub event: ::core::option::Option<lease_record::Event>,
 }
@@ -1167,10 +1170,14 @@ pub struct LedgerPolicy {
     /// How long past its token's end an impression is remembered.
     #[prost(uint32, tag = "3")]
     pub memory_margin_s: u32,
+    /// How many shards there are; 0: one. It never changes: the shard of an advertiser is its number modulo this.
+    #[prost(uint32, tag = "4")]
+    pub shards: u32,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Source {
-    /// Name of the stream. Ticks and policies have no source.
+    /// Name of the stream. Policies have no source, and ticks only where they note how far a stream was read that had nothing
+    /// for the shard.
     #[prost(string, tag = "1")]
     pub stream: ::prost::alloc::string::String,
     #[prost(uint32, tag = "2")]

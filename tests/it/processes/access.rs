@@ -78,7 +78,7 @@ impl Guarded {
 /// What the page for operators says that a user may do.
 const TOPIC_RIGHTS: &[&str] = &["Create", "Describe", "DescribeConfigs", "Read", "Write"];
 const TRANSACTION_RIGHTS: &[&str] = &["Describe", "Write"];
-const GROUP_RIGHTS: &[&str] = &["Describe"];
+const GROUP_RIGHTS: &[&str] = &["Describe", "Read"];
 
 #[test]
 fn kafka_is_used_as_a_user_of_its_own() {

@@ -49,7 +49,7 @@ fn begin(first: &LedgerSnapshot) -> Result<(Ledger, u64), SnapshotError> {
     }
     let mut ledger = Ledger::new(ShardId(first.shard));
     (ledger.sequence, ledger.epoch, ledger.now) = (first.sequence, first.epoch, Micros(*now));
-    let wire::LedgerPolicy { lease_s, billing_window_s, memory_margin_s } =
+    let wire::LedgerPolicy { lease_s, billing_window_s, memory_margin_s, .. } =
         policy.ok_or(SnapshotError::Damaged("its policy is missing"))?;
     ledger.policy = LedgerPolicy { lease_s, billing_window_s, memory_margin_s };
     for place in positions {

@@ -534,7 +534,8 @@ fn leases() -> Vec<Golden> {
         closed: true,
         ..Default::default()
     };
-    [
+    let asked = LeaseRecord { at: AT, event: Some(Event::Ask(ask())), advertiser: 3, ..Default::default() };
+    let events = [
         Event::Ask(ask()),
         Event::Grant(grant),
         Event::Grant(refused),
@@ -544,9 +545,9 @@ fn leases() -> Vec<Golden> {
         Event::Grant(LeaseGrant { multiplier_ppm: 950_000, ..grant }),
         Event::Pace(LeasePace { campaign: 7, multiplier_ppm: 940_000, ..Default::default() }),
         Event::Ask(timed_ask()),
-    ]
-    .map(|event| golden("7", &LeaseRecord { at: AT, event: Some(event), shard: 2, sequence: 77, ..Default::default() }))
-    .into()
+    ];
+    let of = |event| LeaseRecord { at: AT, event: Some(event), shard: 2, sequence: 77, ..Default::default() };
+    events.into_iter().map(of).chain([asked]).map(|record| golden("7", &record)).collect()
 }
 
 fn budget() -> CampaignBudget {
@@ -584,6 +585,7 @@ fn journal() -> Vec<Golden> {
         Input::Budget(paced_budget()),
         Input::Ask(LeaseAsk { demand: 1_500_000_000, ..ask() }),
         Input::Ask(timed_ask()),
+        Input::Policy(LedgerPolicy { shards: 4, ..policy }),
     ];
     let source = Source { stream: "notices".into(), partition: 3, offset: 1_000_000, ..Default::default() };
     let entry = |(input, sequence)| JournalEntry {
@@ -671,7 +673,10 @@ fn snapshots() -> Vec<Golden> {
     let days = vec![OpenDay { day: 20_786, charges: 1_205, charged: sum(2_111_111_800), ..Default::default() }];
     let campaign = CampaignAccount { days, open_from: Some(20_786), ..first.campaigns[0].clone() };
     let in_the_night = LedgerSnapshot { campaigns: vec![campaign], ..paced.clone() };
-    [first, last, paced, shared, in_the_night].iter().map(|part| golden("2", part)).collect()
+    let policy = LedgerPolicy { lease_s: 30, billing_window_s: 3_600, shards: 4, ..Default::default() };
+    let head = SnapshotHead { policy: Some(policy), ..paced.head.clone().unwrap_or_default() };
+    let of_four = LedgerSnapshot { head: Some(head), ..paced.clone() };
+    [first, last, paced, shared, in_the_night, of_four].iter().map(|part| golden("2", part)).collect()
 }
 
 fn beginning() -> PacerState {
