@@ -71,18 +71,22 @@ async fn ready(State(admin): State<Admin>) -> Response {
         let name = snapshot.index.slot_of(*campaign).map_or("?", |slot| &snapshot.index.campaign(slot).name);
         format!("{name}: {}", shortage.label())
     };
-    let healthy = admin.bidder.log.health().is_ok();
     let ready = Ready {
-        ready: admin.readiness.ready() && healthy,
+        ready: is_ready(&admin),
         campaigns: snapshot.index.campaigns().len(),
         campaigns_caught_up: admin.bidder.campaigns.caught_up(),
-        events_healthy: healthy,
+        events_healthy: admin.bidder.log.health().is_ok(),
         profiles: admin.bidder.profiles.stats().records,
         leases_unanswered: supply.unanswered,
         no_lease: supply.without_lease.iter().map(name).collect(),
     };
     let status = if ready.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, Json(ready)).into_response()
+}
+
+/// Whether requests should be sent here. A log that failed takes no notices, so nothing is bid any more.
+fn is_ready(admin: &Admin) -> bool {
+    admin.readiness.ready() && admin.bidder.log.health().is_ok()
 }
 
 async fn metrics(State(admin): State<Admin>) -> Response {
@@ -115,7 +119,7 @@ fn gauges(admin: &Admin) -> Vec<Gauge> {
         Gauge { name: "server", help: "What the bid port counted", kind: GaugeKind::Counter, values: server.collect() },
         one("notices_waiting", "Notices that are durable here and not in Kafka yet", count(bidder.log.waiting())),
         one("connections_open", "Connections of the bid port", count(admin.counters.connections_open())),
-        one("ready", "Whether requests should be sent here", i64::from(admin.readiness.ready())),
+        one("ready", "Whether requests should be sent here", i64::from(is_ready(admin))),
         one("campaigns", "Campaigns in force", whole(bidder.campaigns.load().index.campaigns().len())),
         without_lease(&supply),
         one("leases_open", "Leases of this node that are not closed", whole(supply.open_leases)),

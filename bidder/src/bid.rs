@@ -1,5 +1,6 @@
 //! One bid request, top to bottom: bytes in, bytes out. It waits in one place only, for the profile.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -37,6 +38,8 @@ pub enum Answer {
     NoBid,
     /// 204: no time is left. In the stream `opportunities` it is a request without a decision.
     Late,
+    /// 204: the log of notices failed, so what a bid would cost could not be heard.
+    Deaf,
     /// 400, empty: these bytes are no bid request.
     Malformed,
     /// 404: no such exchange.
@@ -50,6 +53,7 @@ impl Answer {
             Self::Bids(_) => RequestOutcome::Bid,
             Self::NoBid => RequestOutcome::NoBid,
             Self::Late => RequestOutcome::Late,
+            Self::Deaf => RequestOutcome::Deaf,
             Self::Malformed => RequestOutcome::Malformed,
             Self::UnknownExchange => RequestOutcome::UnknownExchange,
         }
@@ -69,6 +73,9 @@ pub fn patience(core: &Core, exchange: &str, post: &Post<'_>) -> Option<Duration
 /// Answers one bid request.
 pub async fn bid(core: &Core, exchange: &str, body: &[u8], accepted: Moment) -> Answer {
     let Some(dialect) = core.bidder.exchanges.get(exchange) else { return Answer::UnknownExchange };
+    if core.bidder.deaf.load(Ordering::Relaxed) {
+        return Answer::Deaf;
+    }
     let mut buffers = core.take_buffers();
     let answer = answer(core, dialect, body, &mut buffers, accepted).await;
     core.give_back(buffers);

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use decision::decide::Scratch;
 use decision::ids::NodeId;
@@ -41,6 +42,8 @@ pub struct Bidder {
     pub events: Events,
     /// Where notices go.
     pub log: EventLog,
+    /// Whether the log takes no more notices: who cannot hear what a bid costs must not bid. Only a new start mends that.
+    pub deaf: AtomicBool,
     /// What is counted.
     pub metrics: Metrics,
     /// Where exchanges and browsers reach this bidder, without a final slash.

@@ -88,14 +88,14 @@ impl Routes {
         let answer = bid::bid(&self.core, exchange, &request.body, request.accepted).await;
         let metrics = &self.core.bidder.metrics;
         metrics.request(answer.outcome());
-        if answer != Answer::Malformed && answer != Answer::UnknownExchange {
+        if !matches!(answer, Answer::Deaf | Answer::Malformed | Answer::UnknownExchange) {
             self.core.own_time.learn(begun.elapsed());
         }
         let took = request.accepted.clock.elapsed();
         metrics.took(self.core.number, u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
         match answer {
             Answer::Bids(body) => Reply::ok(JSON, body),
-            Answer::NoBid | Answer::Late => Reply::empty(StatusCode::NO_CONTENT),
+            Answer::NoBid | Answer::Late | Answer::Deaf => Reply::empty(StatusCode::NO_CONTENT),
             Answer::Malformed => Reply::empty(StatusCode::BAD_REQUEST),
             Answer::UnknownExchange => Reply::empty(StatusCode::NOT_FOUND),
         }

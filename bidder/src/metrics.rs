@@ -27,6 +27,8 @@ pub enum RequestOutcome {
     Late,
     /// Answered with none and not even read, because it had waited too long for its turn.
     Shed,
+    /// Answered with none, because the log takes no more notices.
+    Deaf,
     /// Not a bid request.
     Malformed,
     /// No exchange of that name.
@@ -34,7 +36,8 @@ pub enum RequestOutcome {
 }
 
 impl RequestOutcome {
-    const ALL: [Self; 6] = [Self::Bid, Self::NoBid, Self::Late, Self::Shed, Self::Malformed, Self::UnknownExchange];
+    const ALL: [Self; 7] =
+        [Self::Bid, Self::NoBid, Self::Late, Self::Shed, Self::Deaf, Self::Malformed, Self::UnknownExchange];
 
     const fn label(self) -> &'static str {
         match self {
@@ -42,6 +45,7 @@ impl RequestOutcome {
             Self::NoBid => "no_bid",
             Self::Late => "late",
             Self::Shed => "shed",
+            Self::Deaf => "deaf",
             Self::Malformed => "malformed",
             Self::UnknownExchange => "unknown_exchange",
         }

@@ -1,8 +1,10 @@
 //! Takes what exchanges and advertisements send back: durable first, then acknowledged, then acted on.
 
+use std::sync::atomic::Ordering;
+
 use decision::money::Nanos;
 use decision::time::Micros;
-use event_log::Stream;
+use event_log::{AppendError, Stream};
 use proto::record;
 use proto::wire;
 use segment_store::{CapChange, CapEvent, Keep};
@@ -66,6 +68,9 @@ pub async fn take(bidder: &Bidder, kind: NoticeKind, token: &str, query: &str, n
     }
     if let Err(problem) = durable.await {
         bidder.metrics.notice(kind, NoticeOutcome::Unavailable);
+        if let AppendError::Failed(_) = problem {
+            bidder.deaf.store(true, Ordering::Relaxed);
+        }
         error!(kind = kind.label(), impression = %claims.impression, %problem, "notice is not durable");
         // A person who clicked is led on all the same; nothing else is acknowledged.
         return if kind == NoticeKind::Click { redirect(&claims) } else { Answer::Unavailable };

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::num::NonZeroUsize;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -94,6 +95,7 @@ pub fn start(
         reservations: Arc::clone(&reservations),
         events,
         log: setup.log.clone(),
+        deaf: AtomicBool::new(false),
         metrics: Metrics::new(cores.get()),
         public_url: setup.public_url,
         seed_key: setup.seed_key,

@@ -5,6 +5,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use bidder::bidder::Bidder;
 use bidder::campaigns::Campaigns;
@@ -67,6 +68,7 @@ impl Place {
             reservations: Arc::new(Reservations::default()),
             events: Events::start(log.clone()).expect("a thread").0,
             log: log.clone(),
+            deaf: AtomicBool::new(false),
             metrics: Metrics::new(1),
             public_url: String::new(),
             seed_key: 1,

@@ -1,7 +1,12 @@
 //! What becomes of a notice, on a real log: by its token, its time and its price.
 
+use std::sync::Arc;
+
+use bidder::bid::{self, bid};
+use bidder::bidder::Core;
 use bidder::exchange::dialect::{Billable, Dialect};
 use bidder::notice::{Answer, take};
+use bidder::server::Moment;
 use bidder::token::{Claims, Ids, NoticeKind};
 use decision::ids::{
     AdvertiserId, CampaignId, CreativeId, Currency, ExchangeName, IdHash, ImpressionId, LeaseId, VariantId,
@@ -147,4 +152,23 @@ fn without_a_durable_log_nothing_but_a_click_is_answered() {
         assert_eq!(runtime.block_on(take(&place.bidder, kind, &token, "p=1", BID_AT)), expected);
         place.bidder.events.close();
     }
+}
+
+#[tokio::test]
+async fn who_cannot_take_notices_any_more_does_not_bid() {
+    let place = place();
+    let core = Core::new(Arc::clone(&place.bidder), 0);
+    let mut token = String::new();
+    place.bidder.keys.seal(&claims("burl", false)).token(NoticeKind::Billing, &mut token);
+    let request = br#"{"id":"r","imp":[{"id":"1","banner":{"w":300,"h":250}}]}"#;
+    place.break_notices();
+    let mut taken = 0;
+    while take(&place.bidder, NoticeKind::Billing, &token, "p=1", BID_AT).await == Answer::Acknowledged {
+        assert_eq!(bid(&core, "burl", request, Moment::now()).await, bid::Answer::NoBid);
+        taken += 1;
+    }
+    assert!(taken > 0, "the file that was open takes some");
+    assert_eq!(bid(&core, "burl", request, Moment::now()).await, bid::Answer::Deaf);
+    assert_eq!(take(&place.bidder, NoticeKind::Billing, &token, "p=1", BID_AT).await, Answer::Unavailable);
+    place.bidder.events.close();
 }

@@ -1,6 +1,7 @@
 //! A bidder on a real log, with a campaign that a test describes.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use bidder::bidder::Bidder;
 use bidder::campaigns::Campaigns;
@@ -21,10 +22,13 @@ use tempfile::TempDir;
 
 pub(crate) const NODE: NodeId = NodeId(7);
 
+/// Bytes of a file of the log: a few records.
+const SEGMENT_BYTES: u64 = 1_024;
+
 /// A bidder with a log and profiles of its own.
 pub(crate) struct Place {
     pub(crate) bidder: Arc<Bidder>,
-    _dir: TempDir,
+    dir: TempDir,
 }
 
 impl Place {
@@ -42,7 +46,8 @@ impl Place {
     /// For these exchanges; one request in so many is recorded whole.
     pub(crate) fn sampling(sampled_one_in: u32, exchanges: impl IntoIterator<Item = Dialect>) -> Self {
         let dir = tempfile::tempdir().expect("a directory");
-        let log = EventLog::from(LocalLog::open(LocalOptions::new(dir.path().join("events"))).expect("a log"));
+        let options = LocalOptions { segment_bytes: SEGMENT_BYTES, ..LocalOptions::new(dir.path().join("events")) };
+        let log = EventLog::from(LocalLog::open(options).expect("a log"));
         let profiles = LocalProfiles::open(&dir.path().join("profiles")).expect("profiles");
         let (events, _producer) = Events::start(log.clone()).expect("a thread");
         let bidder = Bidder {
@@ -55,12 +60,19 @@ impl Place {
             reservations: Arc::new(Reservations::default()),
             events,
             log,
+            deaf: AtomicBool::new(false),
             metrics: Metrics::new(1),
             public_url: "http://127.0.0.1:1".into(),
             seed_key: 1,
             sampled_one_in,
         };
-        Self { bidder: Arc::new(bidder), _dir: dir }
+        Self { bidder: Arc::new(bidder), dir }
+    }
+
+    /// From now on the log cannot begin another file of notices: what does not fit the one it has fails.
+    pub(crate) fn break_notices(&self) {
+        let folder = self.dir.path().join("events").join(Stream::Notices.name());
+        std::fs::remove_dir_all(folder).expect("a folder of the log");
     }
 
     /// Publishes `changes` and waits until they are in force.
