@@ -17,6 +17,8 @@ use prometheus_client::registry::Registry;
 
 use crate::app::{Roles, Shared, clock};
 
+mod books;
+
 /// What ends the figures of a process, and stands nowhere else in them.
 const END: &str = "# EOF\n";
 
@@ -40,6 +42,8 @@ pub(crate) fn routes(
     if roles.ledger {
         let of_ledger = ledger::Figures { books: shared.books.clone(), clock };
         figures.register_collector(Box::new(of_ledger));
+        let books = shared.books.clone();
+        routes = routes.route("/books", get(async move || Json(books::Page::from(books.books(clock())))));
     }
     if roles.segments {
         let names = names.clone();
