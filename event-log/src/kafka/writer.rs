@@ -161,14 +161,15 @@ impl Scribe {
             if self.closed.load(Ordering::Relaxed) {
                 return Err(AppendError::Closed);
             }
-            let lost = match self.transact(batches, deadline) {
+            let begun = Instant::now();
+            let lost = match self.transact(batches, begun, deadline) {
                 Ok(()) => return Ok(()),
                 Err(lost) => lost,
             };
             match lost {
                 Lost::Refused(error) => return Err(error),
                 Lost::Unknown(cause) => return Err(unknown(cause)),
-                Lost::Again => self.abort(deadline).map_err(|lost| match lost {
+                Lost::Again => self.abort(begun, deadline).map_err(|lost| match lost {
                     Lost::Refused(error) => error,
                     Lost::Unknown(cause) => unknown(cause),
                     Lost::Again => unknown("a transaction cannot be ended".into()),
@@ -182,8 +183,8 @@ impl Scribe {
         }
     }
 
-    fn transact(&self, batches: &[Batch], deadline: Instant) -> Result<(), Lost> {
-        let sort = |problem: KafkaError| self.sort(&problem);
+    fn transact(&self, batches: &[Batch], begun: Instant, deadline: Instant) -> Result<(), Lost> {
+        let sort = |problem: KafkaError| self.sort(&problem, begun);
         self.producer.begin_transaction().map_err(sort)?;
         for batch in batches {
             batch.records.iter().try_for_each(|record| self.send(batch.stream, record).map_err(sort))?;
@@ -203,7 +204,7 @@ impl Scribe {
                 Err(KafkaError::Transaction(error)) if told && !error.txn_requires_abort() => {
                     return Err(Lost::Unknown(error.to_string().into()));
                 }
-                Err(problem) => return Err(self.sort(&problem)),
+                Err(problem) => return Err(sort(problem)),
             }
         }
     }
@@ -223,7 +224,7 @@ impl Scribe {
     }
 
     /// Takes a transaction back, so that nothing of it is ever seen.
-    fn abort(&self, deadline: Instant) -> Result<(), Lost> {
+    fn abort(&self, begun: Instant, deadline: Instant) -> Result<(), Lost> {
         loop {
             match self.producer.abort_transaction(ANSWER) {
                 Ok(()) => return Ok(()),
@@ -235,13 +236,21 @@ impl Scribe {
                         return Err(Lost::Unknown(error.to_string().into()));
                     }
                 }
-                Err(problem) => return Err(self.sort(&problem)),
+                Err(problem) => return Err(self.sort(&problem, begun)),
             }
         }
     }
 
-    fn sort(&self, problem: &KafkaError) -> Lost {
-        let fenced = || Lost::Refused(AppendError::Fenced { name: self.name.clone() });
+    /// What became of a transaction that was begun then. The servers end one that takes too long, as where its process stood
+    /// still meanwhile, and refuse its writer from then on in the words in which they refuse one that another replaced.
+    fn sort(&self, problem: &KafkaError, begun: Instant) -> Lost {
+        let fenced = || {
+            if begun.elapsed() < KAFKA_TRANSACTION_TIMEOUT {
+                Lost::Refused(AppendError::Fenced { name: self.name.clone() })
+            } else {
+                Lost::Unknown("the transaction took too long, so the servers ended it".into())
+            }
+        };
         match problem {
             KafkaError::Transaction(error) if client::is_fenced(error.code()) => fenced(),
             KafkaError::Transaction(error) if !error.is_fatal() => Lost::Again,
