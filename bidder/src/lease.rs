@@ -14,6 +14,7 @@ use decision::time::Micros;
 use crate::limits::{LEASE_RENEW_S, LEASE_RENEW_SHARE};
 use shortage::Answer;
 
+mod hearing;
 mod keeper;
 mod reservations;
 mod shortage;

@@ -115,6 +115,10 @@ pub const LEASE_IDLE_S_MIN: i64 = 2;
 /// The most of those. A usual lease (30 s) is renewed in time all the same.
 pub const LEASE_IDLE_S_MAX: i64 = 20;
 
+/// Seconds in which a ledger that left an ask unanswered tells what was charged meanwhile: no bid in flight counts as lost
+/// before.
+pub const LEDGER_CATCH_UP_S: i64 = 60;
+
 /// The seconds over which it is averaged how fast a campaign spends here: a usual lease.
 pub const LEASE_SPEND_S: f64 = 30.0;
 /// A lease is asked for with this many times what it is expected to need. Above twice, so that more than half of it is left

@@ -10,6 +10,7 @@ use decision::time::Micros;
 use proto::wire::lease_record::Event;
 use proto::wire::{LeaseAsk, LeaseGrant, LeaseRecord, LeaseRefusal, LeaseReturn, LeaseSettled};
 
+use super::hearing::Hearing;
 use super::shortage::{Answer, Shortage};
 use super::supply::{Ask, Supply};
 use super::{Account, Lease, Reservations};
@@ -49,6 +50,7 @@ pub struct Keeper {
     supplies: BTreeMap<CampaignId, Supply>,
     leases: BTreeMap<LeaseId, Open>,
     asks: u64,
+    hearing: Hearing,
 }
 
 #[derive(Debug)]
@@ -71,7 +73,14 @@ impl Open {
 impl Keeper {
     /// A node with no leases. `node` must be new for every process: leases of a dead one are the ledger's to close.
     pub fn new(node: NodeId, reservations: Arc<Reservations>) -> Self {
-        Self { node, reservations, supplies: BTreeMap::new(), leases: BTreeMap::new(), asks: 0 }
+        Self {
+            node,
+            reservations,
+            supplies: BTreeMap::new(),
+            leases: BTreeMap::new(),
+            asks: 0,
+            hearing: Hearing::default(),
+        }
     }
 
     /// The campaigns that should have money from now on; others hand theirs back.
@@ -90,7 +99,9 @@ impl Keeper {
 
     /// What to tell the ledger now: asks for campaigns that run short, and money handed back.
     pub fn tick(&mut self, now: Micros) -> Vec<LeaseRecord> {
-        self.reservations.release_due(now);
+        if let Some(due) = self.hearing.told(now) {
+            self.reservations.release_due(due);
+        }
         self.supplies.values().for_each(|supply| retire_past(&supply.want.account, &self.reservations, now));
         // What is handed back is not held any more.
         let returns = self.returns();
@@ -107,6 +118,9 @@ impl Keeper {
 
     /// Takes a record of the stream `leases`. Those of other nodes are not ours to act on.
     pub fn take(&mut self, record: &LeaseRecord, now: Micros) {
+        if let Some(Event::Grant(_) | Event::Pace(_) | Event::Settled(_)) = &record.event {
+            self.hearing.hear(now);
+        }
         match &record.event {
             Some(Event::Grant(grant)) if grant.node == self.node.0 => self.granted(grant, now),
             Some(Event::Pace(pace)) => self.paced(CampaignId(pace.campaign), pace.multiplier_ppm),
@@ -131,6 +145,9 @@ impl Keeper {
         let mut asks = Vec::new();
         for (campaign, supply) in &mut self.supplies {
             if supply.is_due(now) {
+                if let Ask::Sent(_) = supply.ask {
+                    self.hearing.miss();
+                }
                 self.asks += 1;
                 let held = supply.leases.iter().map(|lease| self.leases[lease].held());
                 let held = held.fold(Nanos::ZERO, Nanos::saturating_add);

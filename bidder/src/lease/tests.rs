@@ -103,6 +103,7 @@ impl Node {
                     None => writeln!(self.said, "bid {} refused", words[1]),
                 };
             }
+            "heard" => self.take(Event::Pace(LeasePace { campaign: 2, multiplier_ppm: 1 }), now),
             "lost" => self.reservations.release(impression(words[1])),
             "won" => self.reservations.extend(impression(words[1]), Micros(number(2) * SECOND)),
             "settled" | "closed" => {
@@ -167,15 +168,25 @@ fn a_refusal_is_not_asked_again_at_once() {
 #[test]
 fn lost_and_forgotten_bids_give_their_money_back() {
     check(
-        "0 tick\n 0 grant 7 100 300\n 1 bid a 60 60\n 2 lost a\n 2 lost a\n 3 available\n 3 bid b 60 60\n 59 tick\n 59 available\n 60 tick\n 60 available",
+        "0 tick\n 0 grant 7 100 300\n 1 bid a 60 60\n 2 lost a\n 2 lost a\n 3 available\n 3 bid b 60 60\n 59 tick\n 59 available\n 60 heard\n 60 tick\n 60 available",
         "ask 100\n bid a on 7\n available 100\n bid b on 7\n ask 240\n available 40\n available 100",
+    );
+}
+
+#[test]
+fn while_the_ledger_is_silent_a_bid_may_have_been_won_elsewhere() {
+    check(
+        "0 tick\n 0 grant 7 100 300\n 1 bid a 40 60\n 1 bid b 40 60\n 60 tick\n 65 tick\n 70 tick\n 70 available
+         100 grant 8 100 300\n 100 tick\n 101 settled 7 40 a\n 159 tick\n 160 heard\n 160 tick",
+        "ask 100\n bid a on 7\n bid b on 7\n ask 200\n ask 200\n ask 200\n available 20
+         return 20 of 7\n return 60 of 7",
     );
 }
 
 #[test]
 fn a_win_holds_the_money_until_its_own_end() {
     check(
-        "0 tick\n 0 grant 7 100 300\n 1 bid a 40 60\n 5 won a 120\n 60 tick\n 60 available\n 120 tick\n 120 available",
+        "0 tick\n 0 grant 7 100 300\n 1 bid a 40 60\n 5 won a 120\n 60 heard\n 60 tick\n 60 available\n 120 heard\n 120 tick\n 120 available",
         "ask 100\n bid a on 7\n available 60\n available 100",
     );
 }
@@ -191,7 +202,7 @@ fn what_is_charged_below_the_bid_comes_back() {
 #[test]
 fn a_charge_after_the_money_was_released_is_taken_from_the_lease() {
     check(
-        "0 tick\n 0 grant 7 100 300\n 1 bid a 40 10\n 10 tick\n 11 settled 7 40 a\n 11 available",
+        "0 tick\n 0 grant 7 100 300\n 1 bid a 40 10\n 10 heard\n 10 tick\n 11 settled 7 40 a\n 11 available",
         "ask 100\n bid a on 7\n available 60",
     );
 }
@@ -212,7 +223,7 @@ fn a_lease_past_its_end_goes_back() {
 #[test]
 fn a_campaign_that_ends_hands_everything_back() {
     check(
-        "0 tick\n 0 grant 7 100 300\n 1 bid a 30 60\n 2 drop\n 3 bid b 10 60\n 60 drop",
+        "0 tick\n 0 grant 7 100 300\n 1 bid a 30 60\n 2 drop\n 3 bid b 10 60\n 60 heard\n 60 drop",
         "ask 100\n bid a on 7\n return 70 of 7\n bid b refused\n return 100 of 7",
     );
 }
