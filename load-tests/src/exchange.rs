@@ -35,8 +35,10 @@ use request::Asked;
 /// What to play.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Where bid requests go, such as `http://127.0.0.1:8080/bid/demo`.
-    pub bid_url: String,
+    /// Where bid requests go, such as `http://127.0.0.1:8080/bid/demo`: to each node of the bidder in turn.
+    pub bid_urls: Vec<String>,
+    /// How often notices are sent.
+    pub repeats: Repeats,
     /// Bid requests a second.
     pub requests_per_s: u32,
     /// How many different people there are.
@@ -49,12 +51,23 @@ pub struct Settings {
     pub journal: Option<PathBuf>,
     /// Requests and notices on their way at once; more are counted as skipped.
     pub in_flight_max: usize,
+    /// How long notices that are on their way are waited for at the end.
+    pub end_timeout: Duration,
     /// Requests after which it ends by itself; `None`: never.
     pub requests_max: Option<u64>,
     /// Milliseconds that answers may take; `None`: another time for each request.
     pub tmax_ms: Option<u32>,
     /// Who is told what became of each request. What they do not take piles up.
     pub watch: Option<mpsc::UnboundedSender<Seen>>,
+}
+
+/// How often a notice is sent that was acknowledged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Repeats {
+    /// One in twenty is sent twice.
+    Rare,
+    /// Each is sent one to three times.
+    Common,
 }
 
 /// What became of one bid request.
@@ -85,13 +98,15 @@ impl Settings {
     /// Fifty requests a second for a thousand people, until it is told to end.
     pub fn new(bid_url: String) -> Self {
         Self {
-            bid_url,
+            bid_urls: vec![bid_url],
+            repeats: Repeats::Rare,
             requests_per_s: 50,
             people: 1_000,
             person_id: |number| format!("person-{number}"),
             seed: 1,
             journal: None,
             in_flight_max: 1_024,
+            end_timeout: END_TIMEOUT,
             requests_max: None,
             tmax_ms: None,
             watch: None,
@@ -185,7 +200,7 @@ struct Exchange {
 const FAULTS_KEPT: usize = 16;
 /// How long an answer is waited for at all.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long notices that are on their way are waited for at the end.
+/// How long notices that are on their way are waited for at the end, unless more is wanted.
 const END_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Plays until `shutdown` completes or all requests were sent; then waits a little for the notices on their way. Returns the
@@ -198,13 +213,13 @@ pub async fn run(
     totals: Arc<Totals>,
     shutdown: impl Future<Output = ()>,
 ) -> Result<Vec<String>, ExchangeError> {
-    let client = http::Client::new(&settings.bid_url).ok_or_else(|| ExchangeError::Url(settings.bid_url.clone()))?;
+    let client = http::Client::new(&settings.bid_urls).map_err(ExchangeError::Url)?;
     let journal = Journal::open(settings.journal.as_deref()).map_err(ExchangeError::Journal)?;
     let random = RefCell::new(SmallRng::seed_from_u64(settings.seed ^ 0x5eed));
     let exchange = Rc::new(Exchange { settings, totals, client, journal, random, faults: RefCell::default() });
-    let local = LocalSet::new();
+    let (local, end_timeout) = (LocalSet::new(), exchange.settings.end_timeout);
     local.run_until(ask(Rc::clone(&exchange), shutdown)).await;
-    let _some_notices_may_be_left = timeout(END_TIMEOUT, local).await;
+    let _some_notices_may_be_left = timeout(end_timeout, local).await;
     Ok(exchange.faults.take().into())
 }
 
@@ -239,7 +254,8 @@ impl Exchange {
     async fn auction(self: Rc<Self>, asked: Asked, due: Instant) {
         count(&self.totals.requests);
         let sent_after = due.elapsed();
-        let answer = timeout(ANSWER_TIMEOUT, self.client.bid(&asked)).await;
+        let node = self.client.next_node();
+        let answer = timeout(ANSWER_TIMEOUT, self.client.bid(node, &asked)).await;
         let Ok(Ok(answer)) = answer else {
             count(&self.totals.unanswered);
             self.tell(&asked, due, sent_after, None, &[]);
@@ -260,7 +276,7 @@ impl Exchange {
         let sales: Vec<(Offer, Sale)> = offers.into_iter().map(|offer| self.hold(&asked, offer)).collect();
         for (offer, sale) in sales {
             count(&self.totals.bids);
-            self.journal.bid(&offer);
+            self.journal.bid(&offer, node);
             let exchange = Rc::clone(&self);
             tokio::task::spawn_local(async move { exchange.settle(offer, sale).await });
         }
@@ -306,6 +322,11 @@ impl Exchange {
     /// Whether something of this probability happens.
     fn happens(&self, probability: f64) -> bool {
         self.random.borrow_mut().random_bool(probability)
+    }
+
+    /// Any of so many things.
+    fn any(&self, count: usize) -> usize {
+        if count > 1 { self.random.borrow_mut().random_range(0..count) } else { 0 }
     }
 
     fn delay(&self, ms_max: u64) -> Duration {

@@ -13,6 +13,7 @@ use serde::Serialize;
 
 mod campaigns;
 mod measure;
+pub mod money;
 mod point;
 mod profiles;
 mod scenario;

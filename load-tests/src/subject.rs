@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use crate::load::Target;
 use crate::servers::kafka::{Access, Kafka};
 use crate::servers::redis::Redis;
-use crate::servers::vernier::{Engines, Setup, Vernier};
+use crate::servers::vernier::{Engines, LONG_LEASES, Setup, Vernier};
 use crate::world;
 
 mod metrics;
@@ -86,8 +86,10 @@ impl Subject {
             exchange: world::EXCHANGE,
             campaigns: world::campaigns(settings.campaigns),
             people: world::people(settings.people),
-            settings: "",
+            settings: if settings.engines { LONG_LEASES } else { "" },
             processor: Some(PROCESSOR),
+            bidders: 1,
+            detour: None,
         };
         let vernier = Vernier::start(&settings.vernier, &folder, &engines, setup).await?;
         Ok(Self::Vernier(Box::new(Installation { vernier, _redis: redis, _kafka: kafka })))

@@ -45,6 +45,7 @@ pub fn audit(journal: &[Line], notices: &[Value], outcomes: &[Value]) -> Report 
                     billed.insert(bid, price_cpm.unwrap_or(0));
                 }
             }
+            Line::Sent { .. } => {}
         }
     }
     for (bid, price) in &billed {
@@ -102,7 +103,11 @@ fn nanos(value: &Value) -> Option<i64> {
     if let Some(nanos) = value.as_i64() {
         return Some(nanos);
     }
-    let text = value.as_str()?;
+    decimal_nanos(value.as_str()?)
+}
+
+/// Billionths from a decimal text in units that is not below zero.
+pub(crate) fn decimal_nanos(text: &str) -> Option<i64> {
     let (whole, part) = text.split_once('.').unwrap_or((text, ""));
     let part = format!("{part:0<9}");
     whole.parse::<i64>().ok()?.checked_mul(1_000_000_000)?.checked_add(part.get(..9)?.parse().ok()?)
@@ -115,12 +120,14 @@ mod tests {
     use super::*;
 
     fn journal() -> Vec<Line> {
-        let bid = |bid: &str| Line::Bid { bid: bid.into(), price_cpm: 500, cid: "1".into() };
+        let bid = |bid: &str| Line::Bid { bid: bid.into(), price_cpm: 500, cid: "1".into(), node: 0, at_ms: 0 };
         let billing = |bid: &str| Line::Acknowledged {
             bid: bid.into(),
             notice: Notice::Billing,
             price_cpm: Some(400),
             status: 204,
+            node: 0,
+            at_ms: 0,
         };
         vec![bid("a"), bid("b"), billing("a"), billing("b")]
     }

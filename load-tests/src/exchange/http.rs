@@ -1,6 +1,6 @@
 //! Keep-alive connections to one bidder.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io::Write;
 
 use bytes::Bytes;
@@ -22,8 +22,14 @@ pub(super) struct Answer {
     pub(super) body: Bytes,
 }
 
-/// Connections to one address, used again while they work.
+/// Connections to the nodes of one bidder, used again while they work.
 pub(super) struct Client {
+    nodes: Vec<Node>,
+    turn: Cell<usize>,
+}
+
+/// One address.
+struct Node {
     authority: String,
     bid_path: String,
     idle: RefCell<Vec<SendRequest<Full<Bytes>>>>,
@@ -32,18 +38,35 @@ pub(super) struct Client {
 type Failed = Box<dyn std::error::Error + Send + Sync>;
 
 impl Client {
-    /// A client of `http://host:port/path`; `None` for anything else.
-    pub(super) fn new(bid_url: &str) -> Option<Self> {
-        let (authority, path) = split(bid_url)?;
-        Some(Self { authority: authority.to_owned(), bid_path: path.to_owned(), idle: RefCell::default() })
+    /// A client of nodes at `http://host:port/path`.
+    ///
+    /// # Errors
+    /// The first that is anything else.
+    pub(super) fn new(bid_urls: &[String]) -> Result<Self, String> {
+        let node = |url: &String| {
+            let (authority, path) = split(url).ok_or_else(|| url.clone())?;
+            Ok(Node { authority: authority.to_owned(), bid_path: path.to_owned(), idle: RefCell::default() })
+        };
+        Ok(Self { nodes: bid_urls.iter().map(node).collect::<Result<_, String>>()?, turn: Cell::default() })
     }
 
-    /// Sends a bid request.
-    pub(super) async fn bid(&self, asked: &Asked) -> Result<Answer, Failed> {
+    /// How many nodes there are.
+    pub(super) fn nodes(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// The node whose turn it is.
+    pub(super) fn next_node(&self) -> usize {
+        self.turn.replace((self.turn.get() + 1) % self.nodes.len())
+    }
+
+    /// Sends a bid request to a node.
+    pub(super) async fn bid(&self, node: usize, asked: &Asked) -> Result<Answer, Failed> {
+        let node = &self.nodes[node];
         let mut request = Request::builder()
             .method(Method::POST)
-            .uri(&self.bid_path)
-            .header(header::HOST, &self.authority)
+            .uri(&node.bid_path)
+            .header(header::HOST, &node.authority)
             .header(header::CONTENT_TYPE, "application/json; charset=utf-8")
             .header("x-openrtb-version", "2.5");
         let mut body = asked.body.clone();
@@ -53,20 +76,22 @@ impl Client {
             body = Bytes::from(encoder.finish()?);
             request = request.header(header::CONTENT_ENCODING, "gzip");
         }
-        self.send(request.body(Full::new(body))?).await
+        node.send(request.body(Full::new(body))?).await
     }
 
-    /// Calls a notice's URL. It must be of the same bidder: an exchange of ours calls nobody else.
-    pub(super) async fn call(&self, url: &str) -> Result<Answer, Failed> {
+    /// Calls a notice's URL at a node. It must be of the same bidder: an exchange of ours calls nobody else.
+    pub(super) async fn call(&self, node: usize, url: &str) -> Result<Answer, Failed> {
         let (authority, path) = split(url).ok_or("no http URL")?;
-        if authority != self.authority {
+        if self.nodes.iter().all(|node| node.authority != authority) {
             return Err(format!("{authority} is not the bidder").into());
         }
-        let path = encoded(path);
-        let request = Request::builder().uri(path).header(header::HOST, &self.authority).body(Full::default())?;
-        self.send(request).await
+        let (node, path) = (&self.nodes[node], encoded(path));
+        let request = Request::builder().uri(path).header(header::HOST, &node.authority).body(Full::default())?;
+        node.send(request).await
     }
+}
 
+impl Node {
     async fn send(&self, request: Request<Full<Bytes>>) -> Result<Answer, Failed> {
         let mut sender = self.connection().await?;
         let answer = sender.send_request(request).await?;

@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
@@ -22,6 +23,10 @@ pub enum Line {
         price_cpm: i64,
         /// The campaign.
         cid: String,
+        /// The node that bid, counted from zero.
+        node: usize,
+        /// When the answer was read: milliseconds since 1970.
+        at_ms: u64,
     },
     /// A notice was acknowledged: 2xx, or 302 for a click.
     Acknowledged {
@@ -33,6 +38,25 @@ pub enum Line {
         price_cpm: Option<i64>,
         /// The status it got.
         status: u16,
+        /// The node that took it, counted from zero.
+        node: usize,
+        /// When that was known: milliseconds since 1970.
+        at_ms: u64,
+    },
+    /// A notice was sent that was not acknowledged, or had been before.
+    Sent {
+        /// The bid's id.
+        bid: String,
+        /// What kind of notice.
+        notice: Notice,
+        /// What was paid, CPM in micros, where the notice says so.
+        price_cpm: Option<i64>,
+        /// The status it got; `None`: no answer, so nobody knows whether it was taken.
+        status: Option<u16>,
+        /// The node it was sent to, counted from zero.
+        node: usize,
+        /// When its answer was there or waited for no longer: milliseconds since 1970.
+        at_ms: u64,
     },
 }
 
@@ -65,6 +89,22 @@ impl Notice {
     }
 }
 
+/// What became of a notice that was sent once.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sent {
+    /// The node it was sent to.
+    pub(super) node: usize,
+    /// The status it got, if it was answered.
+    pub(super) status: Option<u16>,
+    /// Whether that acknowledges it.
+    pub(super) taken: bool,
+}
+
+/// Milliseconds since 1970, by the clock of this machine.
+pub(crate) fn now_ms() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
+}
+
 /// The journal while it is written.
 pub(super) struct Journal(Option<RefCell<File>>);
 
@@ -74,12 +114,21 @@ impl Journal {
         Ok(Self(path.map(open).transpose()?.map(RefCell::new)))
     }
 
-    pub(super) fn bid(&self, offer: &Offer) {
-        self.write(&Line::Bid { bid: offer.id.clone(), price_cpm: offer.price_cpm, cid: offer.cid.clone() });
+    pub(super) fn bid(&self, offer: &Offer, node: usize) {
+        let (bid, cid, at_ms) = (offer.id.clone(), offer.cid.clone(), now_ms());
+        self.write(&Line::Bid { bid, price_cpm: offer.price_cpm, cid, node, at_ms });
     }
 
-    pub(super) fn acknowledged(&self, offer: &Offer, notice: Notice, price_cpm: Option<i64>, status: u16) {
-        self.write(&Line::Acknowledged { bid: offer.id.clone(), notice, price_cpm, status });
+    pub(super) fn acknowledged(&self, offer: &Offer, notice: Notice, price_cpm: Option<i64>, sent: Sent) {
+        let Sent { node, status, .. } = sent;
+        let (bid, status, at_ms) = (offer.id.clone(), status.unwrap_or_default(), now_ms());
+        self.write(&Line::Acknowledged { bid, notice, price_cpm, status, node, at_ms });
+    }
+
+    pub(super) fn sent(&self, offer: &Offer, notice: Notice, price_cpm: Option<i64>, sent: Sent) {
+        let Sent { node, status, .. } = sent;
+        let (bid, at_ms) = (offer.id.clone(), now_ms());
+        self.write(&Line::Sent { bid, notice, price_cpm, status, node, at_ms });
     }
 
     /// # Panics

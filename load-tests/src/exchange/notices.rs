@@ -4,15 +4,17 @@ use std::rc::Rc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use super::answer::Offer;
-use super::journal::Notice;
-use super::{Exchange, count};
+use super::journal::{Notice, Sent};
+use super::{Exchange, Repeats, count};
 
 /// Seconds between the attempts at a notice that was not acknowledged. OpenRTB 2.6 section 7.8 suggests retries over a minute;
 /// a bidder that is killed and started again is back long before.
 const RETRIES_S: [u64; 6] = [1, 2, 5, 10, 20, 40];
+/// How long an answer is waited for. Who does not answer is not asked again by itself: the next attempt may go elsewhere.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 /// Longest time between a win and its billing notice, and between that and a view, in milliseconds.
 const PAUSE_MS_MAX: u64 = 300;
 /// The share of notices that are sent twice.
@@ -102,30 +104,48 @@ impl Exchange {
         }
     }
 
-    /// Sends a notice until it is acknowledged or given up; some are sent once more, as exchanges do.
+    /// Sends a notice until it is acknowledged or given up, each time to any node; some are sent once more, as exchanges do.
     async fn deliver(self: &Rc<Self>, offer: &Offer, notice: Notice, url: &str, price_cpm: Option<i64>) -> bool {
         for pause_s in [0].into_iter().chain(RETRIES_S) {
             if pause_s > 0 {
                 sleep(Duration::from_secs(pause_s)).await;
             }
-            let Ok(answer) = self.client.call(url).await else { continue };
-            let taken = match notice {
-                Notice::Click => answer.status == 302 && answer.location.is_some_and(|to| to.starts_with("http")),
-                _ => (200..300).contains(&answer.status),
-            };
-            if taken {
-                self.journal.acknowledged(offer, notice, price_cpm, answer.status);
-                if self.happens(TWICE) {
-                    let _repeated = self.client.call(url).await;
+            let sent = self.send(notice, url).await;
+            if sent.taken {
+                self.journal.acknowledged(offer, notice, price_cpm, sent);
+                for _ in 0..self.repeats() {
+                    let again = self.send(notice, url).await;
+                    self.journal.sent(offer, notice, price_cpm, again);
                 }
                 return true;
             }
-            if (400..500).contains(&answer.status) {
+            self.journal.sent(offer, notice, price_cpm, sent);
+            if sent.status.is_some_and(|status| (400..500).contains(&status)) {
                 break;
             }
         }
         count(&self.totals.given_up);
         false
+    }
+
+    async fn send(&self, notice: Notice, url: &str) -> Sent {
+        let node = self.any(self.client.nodes());
+        let Ok(Ok(answer)) = timeout(ANSWER_TIMEOUT, self.client.call(node, url)).await else {
+            return Sent { node, status: None, taken: false };
+        };
+        let taken = match notice {
+            Notice::Click => answer.status == 302 && answer.location.is_some_and(|to| to.starts_with("http")),
+            _ => (200..300).contains(&answer.status),
+        };
+        Sent { node, status: Some(answer.status), taken }
+    }
+
+    /// How often a notice is sent once more.
+    fn repeats(&self) -> usize {
+        match self.settings.repeats {
+            Repeats::Rare => usize::from(self.happens(TWICE)),
+            Repeats::Common => self.any(3),
+        }
     }
 }
 

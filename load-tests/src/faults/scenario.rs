@@ -12,7 +12,7 @@ use super::campaigns;
 use crate::proxy::{Fault, Proxy};
 use crate::servers::kafka::{Access, Kafka};
 use crate::servers::redis::Redis;
-use crate::servers::vernier::{Engines, Setup, Vernier};
+use crate::servers::vernier::{Engines, LONG_LEASES, Setup, Vernier};
 
 /// Time for leases and connections to come about before anything is measured.
 pub(super) const WARM_UP: Duration = Duration::from_secs(4);
@@ -129,8 +129,10 @@ impl Stage {
             exchange: campaigns::EXCHANGE,
             campaigns: vec![campaigns::file()],
             people: campaigns::people(settings.people),
-            settings: "",
+            settings: if kafka.is_some() { LONG_LEASES } else { "" },
             processor: None,
+            bidders: 1,
+            detour: None,
         };
         let vernier = Vernier::start(&settings.vernier, folder, &engines, setup).await?;
         Ok(Self { vernier, redis, replica, proxy, kafka })
@@ -160,7 +162,7 @@ impl Stage {
             (Scenario::KafkaSlow, .., Some(kafka)) => kafka.proxy().map_or_else(|| Err(missing()), pass),
             (Scenario::BidderKilled, .., Some(kafka)) => {
                 kafka.start_again().await?;
-                self.vernier.start_bidder_again().await
+                self.vernier.start_again("bidder").await
             }
             _ => Err(missing()),
         }

@@ -98,7 +98,7 @@ pub(super) async fn play(settings: &Settings, scenario: Scenario, rate: u32) -> 
     let mut waits = waiting(&mut stage.vernier).await?;
     let bidder_killed = scenario == Scenario::BidderKilled;
     if bidder_killed {
-        stage.vernier.kill_bidder()?;
+        stage.vernier.kill("bidder")?;
     }
     sleep(during / 2).await;
     if !bidder_killed {
@@ -147,7 +147,7 @@ fn phase(settings: &Settings, log: &Log, from: Mark, to: Mark) -> Phase {
 }
 
 /// A figure that a role tells.
-fn figure<T: FromStr>(metrics: &str, name: &str) -> io::Result<T> {
+pub(super) fn figure<T: FromStr>(metrics: &str, name: &str) -> io::Result<T> {
     let value = metrics.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok());
     value.ok_or_else(|| io::Error::other(format!("{name}is not told")))
 }

@@ -53,6 +53,11 @@ pub(super) struct Traffic {
 impl Traffic {
     /// With a `journal`, what was acknowledged is written there.
     pub(super) fn start(bid_url: String, load: Load, journal: Option<PathBuf>) -> io::Result<Self> {
+        Self::play(Settings { journal, ..Settings::new(bid_url) }, load)
+    }
+
+    /// With these settings, as far as they are not those of the load.
+    pub(super) fn play(settings: Settings, load: Load) -> io::Result<Self> {
         let (watch, seen) = mpsc::unbounded_channel();
         let settings = Settings {
             requests_per_s: load.rate,
@@ -62,8 +67,7 @@ impl Traffic {
             in_flight_max: IN_FLIGHT_MAX,
             tmax_ms: Some(load.tmax_ms),
             watch: Some(watch),
-            journal,
-            ..Settings::new(bid_url)
+            ..settings
         };
         let (end, ended) = oneshot::channel::<()>();
         let totals = Arc::<Totals>::default();

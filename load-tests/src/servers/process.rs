@@ -75,6 +75,13 @@ impl Process {
         status.success().then_some(()).ok_or_else(|| Error::other(format!("kill -s {name}: {status}")))
     }
 
+    /// No file of it grows above so many bytes from now on: to write more is an error.
+    pub(crate) fn limit_files(&self, bytes: u64) -> io::Result<()> {
+        let (id, limit) = (self.id().to_string(), format!("--fsize={bytes}:"));
+        let status = Command::new("prlimit").args(["--pid", &id, &limit]).status()?;
+        status.success().then_some(()).ok_or_else(|| Error::other(format!("prlimit {limit}: {status}")))
+    }
+
     /// An error where it has ended.
     pub(crate) fn check(&mut self) -> io::Result<()> {
         let ended = self.0.try_wait()?;
@@ -133,6 +140,13 @@ pub(crate) fn pinned(program: &Path, processor: Option<&str>) -> Command {
     let mut command = Command::new("taskset");
     command.args(["-c", processor]).arg(program);
     command
+}
+
+/// A command that a file which may not grow does not end, so that it sees an error as it does where the disk is full.
+pub(crate) fn unsignalled(command: &Command) -> Command {
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""]).arg(command.get_program()).args(command.get_args());
+    shell
 }
 
 /// A request for a page of an operator's port.

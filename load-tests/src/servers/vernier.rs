@@ -1,25 +1,25 @@
 //! The bidder that is measured: the released binary, all roles in one process or each in its own.
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, File};
 use std::io::{self, Error};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 use tokio::time::{sleep, timeout};
 
-use super::process::{POLL, Process, free_addresses, get, pinned};
+use super::process::{POLL, Process, free_addresses, get, pinned, unsignalled};
 
 /// How long it may take until it is ready, or does what it is told.
 const READY_TIME_MAX: Duration = Duration::from_secs(60);
-/// What all processes of an installation have alike; and money for ten minutes, since the ledger lends none while Kafka
-/// is away.
+/// What all processes of an installation have alike.
 const SHARED: &str = "secrets.id_key = \"00000000000000000000000000000001\"
 secrets.token_keys = [\"1:00000000000000000000000000000002\"]
-ledger.lease_s = 600
 ";
+/// Money for ten minutes, since the ledger lends none while Kafka is away.
+pub(crate) const LONG_LEASES: &str = "ledger.lease_s = 600\n";
 
 /// The servers it uses.
 #[derive(Clone, Debug)]
@@ -43,13 +43,21 @@ pub(crate) struct Setup {
     pub(crate) settings: &'static str,
     /// The processor that the bidder must keep to, as `taskset` names it; `None`: any.
     pub(crate) processor: Option<&'static str>,
+    /// How many bidders there are, where each role is a process of its own.
+    pub(crate) bidders: usize,
+    /// The bidder of that number reaches Kafka there.
+    pub(crate) detour: Option<(usize, SocketAddr)>,
 }
 
 /// One process.
 #[derive(Debug)]
 struct Role {
-    name: &'static str,
+    name: String,
     admin: SocketAddr,
+    /// Where it takes bid requests, if it does.
+    bid: SocketAddr,
+    /// Where it reaches Kafka, where that is not where the others do.
+    kafka: Option<SocketAddr>,
     process: Process,
 }
 
@@ -60,7 +68,6 @@ pub(crate) struct Vernier {
     folder: PathBuf,
     exchange: &'static str,
     processor: Option<&'static str>,
-    bid: SocketAddr,
     roles: Vec<Role>,
 }
 
@@ -69,27 +76,24 @@ impl Vernier {
     /// environment such as `VERNIER_PROFILES_LOOKUP_TIMEOUT_MS` reach it.
     pub(crate) async fn start(program: &Path, folder: &Path, engines: &Engines, setup: Setup) -> io::Result<Self> {
         fs::create_dir_all(folder)?;
-        let Setup { exchange, campaigns, people, settings, processor } = setup;
-        let urls: Vec<String> = engines.redis.iter().map(|address| format!("\"redis://{address}\"")).collect();
-        let redis = if urls.is_empty() { String::new() } else { format!("profiles.redis = [{}]\n", urls.join(", ")) };
-        let kafka = engines.kafka.map(|address| format!("kafka.brokers = [\"{address}\"]\n{SHARED}"));
-        let settings = format!(
-            "{redis}traffic.people = 1\n{}{settings}[[exchange]]\nname = \"{exchange}\"\nuser_ids = \"ours\"\n",
-            kafka.unwrap_or_default()
-        );
+        let kafka = engines.kafka.map(|address| format!("kafka.brokers = [\"{address}\"]\n"));
+        let settings = configuration(&engines.redis, &kafka.unwrap_or_default(), &setup);
         fs::write(folder.join("vernier.toml"), settings)?;
-        let [bid] = free_addresses()?;
+        let Setup { exchange, campaigns, people, processor, bidders, detour, .. } = setup;
         let (program, folder) = (program.to_owned(), folder.to_owned());
-        let mut vernier = Self { program, folder, exchange, processor, bid, roles: Vec::new() };
-        let names = if engines.kafka.is_some() { &["control", "ledger", "segments", "bidder"][..] } else { &["up"] };
-        for name in names {
-            let [admin] = free_addresses()?;
-            let process = vernier.launch(name, admin)?;
-            vernier.roles.push(Role { name, admin, process });
+        let mut vernier = Self { program, folder, exchange, processor, roles: Vec::new() };
+        if engines.kafka.is_some() {
+            for name in ["control", "ledger", "segments"] {
+                vernier.add(name.to_owned(), None)?;
+            }
+            for number in 0..bidders {
+                let kafka = detour.filter(|(bidder, _)| *bidder == number).map(|(_, address)| address);
+                vernier.add(bidder_name(number), kafka)?;
+            }
+        } else {
+            vernier.add("up".to_owned(), None)?;
         }
-        for name in names {
-            vernier.ready(name).await?;
-        }
+        vernier.all_ready().await?;
         let (applied, imported) = (vernier.folder.join("campaigns"), vernier.folder.join("people.jsonl"));
         fs::create_dir_all(&applied)?;
         for (number, text) in campaigns.iter().enumerate() {
@@ -98,16 +102,26 @@ impl Vernier {
         fs::write(&imported, people)?;
         vernier.tell("control", &["apply"], &applied).await?;
         vernier.tell("segments", &["segments", "import"], &imported).await?;
-        vernier.ready("bidder").await?;
+        vernier.all_ready().await?;
         Ok(vernier)
     }
 
-    fn launch(&self, role: &str, admin: SocketAddr) -> io::Result<Process> {
-        let mut command = pinned(&self.program, self.processor.filter(|_| is_bidder(role)));
+    fn add(&mut self, name: String, kafka: Option<SocketAddr>) -> io::Result<()> {
+        let [admin, bid] = free_addresses()?;
+        let process = self.launch(&name, admin, bid, kafka)?;
+        self.roles.push(Role { name, admin, bid, kafka, process });
+        Ok(())
+    }
+
+    fn launch(&self, name: &str, admin: SocketAddr, bid: SocketAddr, kafka: Option<SocketAddr>) -> io::Result<Process> {
+        let mut command = pinned(&self.program, self.processor.filter(|_| is_bidder(name)));
+        let role = name.split_once('-').map_or(name, |(role, _)| role);
         command.args([role, "--config"]).arg(self.folder.join("vernier.toml"));
         command.args((role == "up").then_some("--no-traffic"));
-        command.env("VERNIER_BID_LISTEN", self.bid.to_string()).env("VERNIER_ADMIN_LISTEN", admin.to_string());
-        Process::start(command.env("VERNIER_DATA_DIR", self.data(role)), &self.log(role))
+        let mut command = if is_bidder(name) { unsignalled(&command) } else { command };
+        command.env("VERNIER_BID_LISTEN", bid.to_string()).env("VERNIER_ADMIN_LISTEN", admin.to_string());
+        command.envs(kafka.map(|address| ("VERNIER_KAFKA_BROKERS", address.to_string())));
+        Process::start(command.env("VERNIER_DATA_DIR", self.data(name)), &self.log(name))
     }
 
     fn command(&self, words: &[&str]) -> Command {
@@ -130,7 +144,20 @@ impl Vernier {
         &mut self.roles[at]
     }
 
-    async fn ready(&mut self, role: &str) -> io::Result<()> {
+    async fn all_ready(&mut self) -> io::Result<()> {
+        for name in self.names() {
+            self.ready(&name).await?;
+        }
+        Ok(())
+    }
+
+    /// The names of all processes: of roles, and of bidders where there are several.
+    pub(crate) fn names(&self) -> Vec<String> {
+        self.roles.iter().map(|role| role.name.clone()).collect()
+    }
+
+    /// Waits until it serves.
+    pub(crate) async fn ready(&mut self, role: &str) -> io::Result<()> {
         let page = if is_bidder(role) { "/readyz" } else { "/healthz" };
         let Role { admin, process, .. } = self.role(role);
         process.answers(*admin, &get(page), "HTTP/1.1 200", READY_TIME_MAX).await.map(drop)
@@ -154,9 +181,15 @@ impl Vernier {
         told.unwrap_or_else(|_| Err(Error::other(format!("vernier {verb:?} is refused: see {}", log.display()))))
     }
 
-    /// Where bid requests go.
+    /// Where bid requests go; of several bidders, to the first.
     pub(crate) fn bid_url(&self) -> String {
-        format!("http://{}/bid/{}", self.bid, self.exchange)
+        self.bid_urls().swap_remove(0)
+    }
+
+    /// Where bid requests go: to each bidder.
+    pub(crate) fn bid_urls(&self) -> Vec<String> {
+        let bidders = self.roles.iter().filter(|role| is_bidder(&role.name));
+        bidders.map(|role| format!("http://{}/bid/{}", role.bid, self.exchange)).collect()
     }
 
     /// What campaigns are called in bids, by their names.
@@ -197,20 +230,49 @@ impl Vernier {
         self.role("bidder").process.id()
     }
 
-    /// Ends the bidder at once.
-    pub(crate) fn kill_bidder(&mut self) -> io::Result<()> {
-        self.role("bidder").process.kill()
+    /// Ends a process at once.
+    pub(crate) fn kill(&mut self, name: &str) -> io::Result<()> {
+        self.role(name).process.kill()
     }
 
-    /// Starts the bidder again, where it was and on what it had.
-    pub(crate) async fn start_bidder_again(&mut self) -> io::Result<()> {
-        let admin = self.role("bidder").admin;
-        self.role("bidder").process = self.launch("bidder", admin)?;
-        self.ready("bidder").await
+    /// Stops a process without ending it: connections stay, and nothing answers.
+    pub(crate) fn pause(&mut self, name: &str) -> io::Result<()> {
+        self.role(name).process.signal("STOP")
+    }
+
+    /// Lets it go on.
+    pub(crate) fn go_on(&mut self, name: &str) -> io::Result<()> {
+        self.role(name).process.signal("CONT")
+    }
+
+    /// From now on none of the files of a process grows: what it writes at their ends fails, as where the disk is full.
+    pub(crate) fn fill_disk(&mut self, name: &str) -> io::Result<()> {
+        let folder = self.data(name).join("notices");
+        let bytes = largest_file(&folder)?;
+        self.role(name).process.limit_files(bytes)
+    }
+
+    /// Waits until a process has ended by itself; whether it says that it could not go on.
+    pub(crate) async fn ended(&mut self, name: &str) -> io::Result<bool> {
+        let process = &mut self.role(name).process;
+        let ended = timeout(READY_TIME_MAX, process.ended()).await;
+        ended.map_err(|_| Error::other(format!("{name} does not end")))?.map(|status| !status.success())
+    }
+
+    /// Starts a process again, where it was and on what it had.
+    pub(crate) async fn start_again(&mut self, name: &str) -> io::Result<()> {
+        let Role { admin, bid, kafka, .. } = *self.role(name);
+        self.role(name).process = self.launch(name, admin, bid, kafka)?;
+        self.ready(name).await
+    }
+
+    /// Processes that are started from now on are of this program.
+    pub(crate) fn upgrade(&mut self, program: &Path) {
+        program.clone_into(&mut self.program);
     }
 
     /// Ends a role as an operator does.
-    pub(crate) async fn end(&mut self, role: &'static str) -> io::Result<()> {
+    pub(crate) async fn end(&mut self, role: &str) -> io::Result<()> {
         let process = &mut self.role(role).process;
         process.signal("TERM")?;
         let ended = timeout(READY_TIME_MAX, process.ended()).await;
@@ -220,22 +282,73 @@ impl Vernier {
         }
     }
 
-    /// A stream as `vernier events cat` prints it.
-    pub(crate) async fn events(&self, stream: &str) -> io::Result<Vec<serde_json::Value>> {
+    fn cat(&self, stream: &str) -> Command {
         let mut command = self.command(&["events", "cat", stream, "--config"]);
         command.arg(self.folder.join("vernier.toml")).env("VERNIER_DATA_DIR", self.data("commands"));
+        command
+    }
+
+    /// Writes a stream to a file as `vernier events cat` prints it.
+    pub(crate) async fn save_events(&self, stream: &str, file: &Path) -> io::Result<()> {
+        let mut command = self.cat(stream);
+        command.stdin(Stdio::null()).stdout(File::create(file)?);
+        let output = tokio::task::spawn_blocking(move || command.output()).await??;
+        output.status.success().then_some(()).ok_or_else(|| said(stream, &output))
+    }
+
+    /// The ledger's books.
+    pub(crate) async fn books(&mut self) -> io::Result<serde_json::Value> {
+        let Role { admin, process, .. } = self.role("ledger");
+        let page = process.answers(*admin, &get("/books"), "}]}", READY_TIME_MAX).await?;
+        Ok(serde_json::from_str(page.split_once("\r\n\r\n").map_or("", |(_, body)| body))?)
+    }
+
+    /// A stream as `vernier events cat` prints it.
+    pub(crate) async fn events(&self, stream: &str) -> io::Result<Vec<serde_json::Value>> {
+        let mut command = self.cat(stream);
         let output = tokio::task::spawn_blocking(move || command.output()).await??;
         if !output.status.success() {
-            return Err(Error::other(format!("{stream}: {}", String::from_utf8_lossy(&output.stderr))));
+            return Err(said(stream, &output));
         }
         let lines = output.stdout.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
         lines.map(|line| serde_json::from_slice(line).map_err(io::Error::from)).collect()
     }
 }
 
-/// Whether a process of this role takes bid requests.
-fn is_bidder(role: &str) -> bool {
-    matches!(role, "bidder" | "up")
+/// The configuration that all of its processes share.
+fn configuration(redis: &[SocketAddr], kafka: &str, setup: &Setup) -> String {
+    let urls: Vec<String> = redis.iter().map(|address| format!("\"redis://{address}\"")).collect();
+    let redis = if urls.is_empty() { String::new() } else { format!("profiles.redis = [{}]\n", urls.join(", ")) };
+    let shared = if kafka.is_empty() { "" } else { SHARED };
+    let Setup { settings, exchange, .. } = setup;
+    format!(
+        "{redis}traffic.people = 1\n{kafka}{shared}{settings}[[exchange]]\nname = \"{exchange}\"\nuser_ids = \"ours\"\n"
+    )
+}
+
+fn said(stream: &str, output: &Output) -> Error {
+    Error::other(format!("{stream}: {}", String::from_utf8_lossy(&output.stderr)))
+}
+
+/// Bytes of the largest file in a folder and those in it.
+fn largest_file(folder: &Path) -> io::Result<u64> {
+    let mut largest = 0;
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let bytes = if entry.file_type()?.is_dir() { largest_file(&entry.path())? } else { entry.metadata()?.len() };
+        largest = largest.max(bytes);
+    }
+    Ok(largest)
+}
+
+/// The name of the process of a bidder, counted from zero.
+pub(crate) fn bidder_name(number: usize) -> String {
+    if number == 0 { "bidder".to_owned() } else { format!("bidder-{}", number + 1) }
+}
+
+/// Whether a process of this name takes bid requests.
+fn is_bidder(name: &str) -> bool {
+    name == "up" || name.starts_with("bidder")
 }
 
 impl Drop for Vernier {
@@ -244,7 +357,7 @@ impl Drop for Vernier {
         for Role { name, process, .. } in roles {
             drop(process);
             // Its streams are large, and nobody reads them.
-            let _never_written = fs::remove_dir_all(self.data(name));
+            let _never_written = fs::remove_dir_all(self.data(&name));
         }
     }
 }

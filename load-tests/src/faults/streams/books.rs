@@ -47,7 +47,7 @@ impl Books {
         let recorded: BTreeSet<&str> = bids.iter().filter_map(|bid| bid["impression"].as_str()).collect();
         let made = journal.iter().filter_map(|line| match line {
             Line::Bid { bid, .. } => Some(bid.as_str()),
-            Line::Acknowledged { .. } => None,
+            Line::Acknowledged { .. } | Line::Sent { .. } => None,
         });
         let made: BTreeSet<&str> = made.collect();
         Self {
@@ -94,11 +94,11 @@ mod tests {
     use super::*;
 
     fn bid(id: &str) -> Line {
-        Line::Bid { bid: id.into(), price_cpm: 500, cid: "1".into() }
+        Line::Bid { bid: id.into(), price_cpm: 500, cid: "1".into(), node: 0, at_ms: 0 }
     }
 
     fn acknowledged(id: &str, notice: Notice) -> Line {
-        Line::Acknowledged { bid: id.into(), notice, price_cpm: Some(400), status: 204 }
+        Line::Acknowledged { bid: id.into(), notice, price_cpm: Some(400), status: 204, node: 0, at_ms: 0 }
     }
 
     fn notice(id: &str, kind: &str) -> Value {
