@@ -2,7 +2,7 @@
 CARGO ?= cargo
 CARGO_DENY_VERSION = 0.20.2
 
-.PHONY: run check test fmt clippy doc deny shipped bench load parts properties fuzz kill9 faults kafka-tls
+.PHONY: run check test fmt clippy doc deny shipped bench load parts properties fuzz kill9 faults money kafka-tls
 
 run:
 	$(CARGO) run --release
@@ -80,3 +80,9 @@ kill9:
 FAULTS ?=
 faults: shipped
 	$(OWN) $(BIN)/vernier-load faults $(FAULTS)
+
+# Spends budgets on four bidders while one thing after the other fails, and checks what became of the money; it goes on where
+# it was ended. `make money MONEY="--fault kafka-down --outage 600"` plays one fault; `vernier-load audit` checks a history.
+MONEY ?= --jobs 2
+money: shipped
+	$(OWN) $(BIN)/vernier-load money $(MONEY)

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use load_tests::faults::{self, Scenario};
+use load_tests::faults::{self, Scenario, money};
 use load_tests::proxy::{Fault, Proxy};
 use tokio::runtime::{Builder, Runtime};
 
@@ -113,4 +113,28 @@ fn what_was_acknowledged_outlives_a_killed_kafka_and_a_killed_bidder() {
     let holds = runtime.block_on(faults::run(&settings, &[Scenario::BidderKilled])).expect("servers that start");
     let report = scratch.path().join("reports/bidder-killed.json");
     assert!(holds, "{}", std::fs::read_to_string(report).expect("a report"));
+}
+
+/// A ledger that stands still for longer than Kafka leaves a transaction open finds it ended, and goes on all the same.
+#[test]
+fn money_is_right_on_four_bidders_where_the_ledger_stands_still() {
+    let scratch = tempfile::tempdir().expect("a directory");
+    let settings = money::Settings {
+        vernier: env!("CARGO_BIN_EXE_vernier").into(),
+        old: None,
+        redis_server: server_part("REDIS_SERVER", "redis-server"),
+        kafka_libraries: server_part("KAFKA_LIBS", concat!(env!("CARGO_MANIFEST_DIR"), "/target/services/kafka/libs")),
+        folder: scratch.path().into(),
+        runs: 1,
+        jobs: 1,
+        fault: Some(money::Fault::LedgerPaused),
+        outage: Duration::from_secs(30),
+        rate: 100,
+        people: 1_000,
+        seed: 1,
+        keep: false,
+    };
+    let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let holds = runtime.block_on(money::run(settings)).expect("a run that is played to its end");
+    assert!(holds, "{}", std::fs::read_to_string(scratch.path().join("run-001.json")).expect("a report"));
 }

@@ -1,10 +1,12 @@
 //! Processes that are ended with whoever started them.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Error};
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -154,15 +156,24 @@ pub(crate) fn get(path: &str) -> String {
     format!("GET {path} HTTP/1.1\r\nhost: vernier\r\nconnection: close\r\n\r\n")
 }
 
+/// Ports that were handed out: who got one may not listen yet, or be about to listen again.
+static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+
 /// Addresses of the loopback that are free at this moment, each another one. Nobody is given their ports unasked, so they
 /// stay free until whoever asked has started to listen.
 pub(crate) fn free_addresses<const N: usize>() -> io::Result<[SocketAddr; N]> {
+    let mut given = GIVEN.lock().unwrap_or_else(PoisonError::into_inner);
     let mut listeners = Vec::new();
     for _ in 0..TRIES_MAX {
         if listeners.len() == N {
             break;
         }
-        listeners.extend(TcpListener::bind(("127.0.0.1", rand::random_range(PORTS))));
+        let port = rand::random_range(PORTS);
+        if let Ok(listener) = TcpListener::bind(("127.0.0.1", port))
+            && given.insert(port)
+        {
+            listeners.push(listener);
+        }
     }
     let addresses: Vec<_> = listeners.iter().map(TcpListener::local_addr).collect::<io::Result<_>>()?;
     addresses.try_into().map_err(|_| Error::other("ports are missing"))

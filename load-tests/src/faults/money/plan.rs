@@ -14,8 +14,10 @@ use super::{Fault, Settings};
 pub(super) const BIDDERS: usize = 4;
 /// Seconds of traffic before the fault, drawn anew for each run.
 const BEFORE_S: std::ops::Range<f64> = 12.0..22.0;
-/// Seconds of traffic after it.
-const AFTER_S: f64 = 25.0;
+/// Seconds of traffic after it: what bids that were not won had held is free again by then, and spent.
+const AFTER_S: f64 = 75.0;
+/// Seconds of a fault in which budgets are spent, whatever fails: those of a lease.
+const LEASE_S: f64 = 30.0;
 /// US dollars for one euro.
 pub(super) const EURO: &str = "rates.EUR = 1.0845\n";
 const EURO_IN_DOLLARS: f64 = 1.0845;
@@ -29,7 +31,8 @@ const SPENT_AT_5: f64 = 0.83 * 0.0041;
 const SPENT_AT_3: f64 = 0.5 * 0.5 * 0.0025;
 /// How many times its daily budget the traffic would spend on a campaign.
 const DEMAND: std::ops::Range<f64> = 0.7..3.0;
-const DAY_S: f64 = 86_400.0;
+/// A paced campaign may spend in a run about what a day has for so long.
+const PARTS_OF_DAY: f64 = 600.0;
 
 /// A run.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -90,7 +93,8 @@ impl Plan {
         }
         let seconds = [random.random_range(BEFORE_S), settings.outage.as_secs_f64(), AFTER_S];
         let victim = random.random_range(0..BIDDERS);
-        let of = |at| campaign(&mut random, fault, settings.rate, seconds.iter().sum(), at);
+        let spending = seconds[0] + seconds[1].min(LEASE_S) + seconds[2];
+        let of = |at| campaign(&mut random, fault, f64::from(settings.rate) * spending, at);
         let campaigns = (0..2 * SIZES.len()).map(of).collect();
         Ok(Self { run, seed, fault, victim, rate: settings.rate, seconds, campaigns })
     }
@@ -118,7 +122,8 @@ impl Plan {
     }
 }
 
-fn campaign(random: &mut SmallRng, fault: Fault, rate: u32, seconds: f64, at: usize) -> Campaign {
+/// One of the campaigns, of which so many requests are to reach the budget.
+fn campaign(random: &mut SmallRng, fault: Fault, requests: f64, at: usize) -> Campaign {
     let (size, dear) = (SIZES[at / 2], at.is_multiple_of(2));
     let terms = match at {
         // Older programs know nothing of pacing.
@@ -128,8 +133,8 @@ fn campaign(random: &mut SmallRng, fault: Fault, rate: u32, seconds: f64, at: us
     };
     let (advertiser, unit) = if at.is_multiple_of(3) { ("south", EURO_IN_DOLLARS) } else { ("north", 1.0) };
     let (cpm, spent) = if dear { (5, SPENT_AT_5) } else { (3, SPENT_AT_3) };
-    let seconds = if terms == Terms::Paced { DAY_S } else { seconds };
-    let demand = f64::from(rate) * seconds * IMPRESSIONS * spent / unit;
+    let parts = if terms == Terms::Paced { PARTS_OF_DAY } else { 1.0 };
+    let demand = parts * requests * IMPRESSIONS * spent / unit;
     let daily_nanos = (1e9 * demand / random.random_range(DEMAND)) as i64;
     let name = format!("{}x{}-at-{cpm}", size.0, size.1);
     Campaign { name, advertiser: advertiser.to_owned(), size, cpm, daily_nanos, terms }

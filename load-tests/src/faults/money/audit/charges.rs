@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 
 use super::{Billed, Facts, Point, in_campaign_currency};
-use crate::exchange::journal::Line;
+use crate::exchange::journal::{Line, Notice};
 use crate::faults::money::history::History;
 
-/// Every notice that was acknowledged is in the stream.
+/// Every notice that was acknowledged is in the stream. Who clicks is led on also where that cannot be written down, so a
+/// click is no promise.
 pub(super) fn acknowledged_notices_are_there(history: &History) -> Point {
     let there: BTreeSet<(&str, &str)> =
         history.notices.iter().map(|notice| (notice.impression.as_str(), notice.kind.as_str())).collect();
@@ -14,6 +15,7 @@ pub(super) fn acknowledged_notices_are_there(history: &History) -> Point {
         .journal
         .iter()
         .filter_map(|line| match line {
+            Line::Acknowledged { notice: Notice::Click, .. } => None,
             Line::Acknowledged { bid, notice, .. } => Some((bid.as_str(), notice.label())),
             Line::Bid { .. } | Line::Sent { .. } => None,
         })

@@ -130,7 +130,7 @@ fn books_that_differ_are_found() {
     check_doctored(|h| h.books.campaigns[0].granted_nanos += 1, &[SUMS]);
     check_doctored(|h| h.books.campaigns[1].outstanding_nanos += 1, &[SUMS]);
     check_doctored(|h| h.books.campaigns[1].late_nanos += 1, &[SUMS]);
-    check_doctored(|h| drop(h.books.campaigns.pop()), &[SUMS]);
+    check_doctored(|h| h.books.campaigns.truncate(1), &[SUMS]);
     check_doctored(|h| h.outcomes[0].late = true, &[SUMS, TOLD]);
     check_doctored(|h| drop(h.leases.pop()), &[TOLD]);
     check_doctored(|h| drop(h.leases.remove(1)), &[SUMS, LEASES]);
