@@ -2,7 +2,7 @@
 CARGO ?= cargo
 CARGO_DENY_VERSION = 0.20.2
 
-.PHONY: run check test fmt clippy doc deny shipped bench load parts properties fuzz kill9 faults money kafka-tls
+.PHONY: run check test fmt clippy doc deny shipped bench load parts properties simulate fuzz kill9 faults money kafka-tls
 
 run:
 	$(CARGO) run --release
@@ -59,6 +59,10 @@ parts:
 # The property tests with ten times as many cases.
 properties:
 	VERNIER_PROPERTY_CASES=1000000 $(CARGO) test --release -p decision --test it properties -- --nocapture
+
+# Twenty times as many simulated days of money over many nodes as `make test` plays.
+simulate:
+	VERNIER_SEEDS=10000 $(CARGO) test --release -p vernier --test simulation -- --nocapture
 
 # The program with TLS and SCRAM towards Kafka, against brokers that ask for them. Needs OpenSSL with its headers.
 kafka-tls:

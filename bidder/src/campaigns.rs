@@ -11,7 +11,7 @@ use arc_swap::ArcSwap;
 use decision::campaign::{Campaign, limits};
 use decision::ids::{CampaignId, SegmentId};
 use decision::index::CampaignIndex;
-use decision::money::{Nanos, ONE_PPM, Rates};
+use decision::money::{ONE_PPM, Rates};
 use decision::outcome::Slot;
 use decision::time::Micros;
 use event_log::{EventLog, Offset, ReadError, Record, Stream};
@@ -24,7 +24,7 @@ use tracing::{info, warn};
 
 use crate::exchange::response::{Ad, AdFacts};
 use crate::lease::{Account, Wanted};
-use crate::limits::{LEASE_IMPRESSIONS_MIN, LEASE_SHARE_OF_DAY, RETIRE_INTERVAL};
+use crate::limits::{LEASE_IMPRESSIONS_MIN, RETIRE_INTERVAL};
 
 #[cfg(test)]
 mod tests;
@@ -95,11 +95,8 @@ impl Snapshot {
 }
 
 fn wanted(campaign: &Campaign, account: &Arc<Account>) -> Wanted {
-    let price_max = campaign.strategy.max_cpm;
-    let ask_max = (campaign.budget.daily.get() / LEASE_SHARE_OF_DAY).max(price_max.get());
-    let ask_min = price_max.get().saturating_mul(LEASE_IMPRESSIONS_MIN).min(ask_max);
-    let (account, advertiser) = (Arc::clone(account), campaign.advertiser.id);
-    Wanted { account, advertiser, price_max, ask_min: Nanos::new(ask_min), ask_max: Nanos::new(ask_max) }
+    let (price_max, daily) = (campaign.strategy.max_cpm, campaign.budget.daily);
+    Wanted::new(Arc::clone(account), campaign.advertiser.id, price_max, daily)
 }
 
 /// The snapshot in force, and the accounts that outlive it. Clones share it.

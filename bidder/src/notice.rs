@@ -2,6 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
+use decision::ids::NodeId;
 use decision::money::Nanos;
 use decision::time::Micros;
 use event_log::{AppendError, Stream};
@@ -12,6 +13,7 @@ use tracing::error;
 
 use crate::bidder::Bidder;
 use crate::exchange::dialect::Dialect;
+use crate::lease::Reservations;
 use crate::metrics::{CapOutcome, NoticeOutcome, SegmentCount};
 use crate::token::{Claims, Forged, NoticeKind};
 
@@ -52,13 +54,7 @@ pub async fn take(bidder: &Bidder, kind: NoticeKind, token: &str, query: &str, n
         bidder.metrics.notice(kind, NoticeOutcome::Forged);
         return Answer::Forged;
     };
-    let query = Query::read(query);
-    let outcome = outcome(&query, dialect.priced(kind));
-    let notice = wire::Notice {
-        billable: kind == dialect.billable.kind() && !claims.test,
-        void: outcome != NoticeOutcome::Taken,
-        ..notice(bidder, kind, &claims, &query, now)
-    };
+    let (notice, outcome) = notice(bidder.node, kind, &claims, dialect, query, now);
     let billable = notice.billable;
     let durable = bidder.log.append(Stream::Notices, claims.impression.0, record::encode(&notice));
     if expired {
@@ -100,19 +96,31 @@ fn outcome(query: &Query<'_>, priced: bool) -> NoticeOutcome {
     }
 }
 
-fn notice(bidder: &Bidder, kind: NoticeKind, claims: &Claims<'_>, query: &Query<'_>, now: Micros) -> wire::Notice {
-    wire::Notice {
+/// The record of a notice that `node` takes at `now`, and what becomes of it once it is durable.
+pub fn notice(
+    node: NodeId,
+    kind: NoticeKind,
+    claims: &Claims<'_>,
+    dialect: &Dialect,
+    query: &str,
+    now: Micros,
+) -> (wire::Notice, NoticeOutcome) {
+    let query = Query::read(query);
+    let outcome = outcome(&query, dialect.priced(kind));
+    let notice = wire::Notice {
         kind: wire_kind(kind) as i32,
         impression: claims.impression.0.to_vec(),
         at: now.0,
-        node: bidder.node.0,
+        node: node.0,
         query: query.raw.to_owned(),
         sealed: Some(sealed(claims)),
         price: query.price.map(Nanos::get),
         loss_reason: query.loss_reason,
         min_to_win: query.min_to_win.map(Nanos::get),
-        ..wire::Notice::default()
-    }
+        billable: kind == dialect.billable.kind() && !claims.test,
+        void: outcome != NoticeOutcome::Taken,
+    };
+    (notice, outcome)
 }
 
 fn wire_kind(kind: NoticeKind) -> wire::NoticeKind {
@@ -151,8 +159,8 @@ fn sealed(claims: &Claims<'_>) -> wire::Sealed {
 /// What a notice that is durable changes on this node: how long money is held, what the caps count, what is shown.
 /// Money is charged by the ledger alone.
 fn act(bidder: &Bidder, kind: NoticeKind, claims: &Claims<'_>, dialect: &Dialect, billed: bool, now: Micros) {
-    let billing_end = now.plus_seconds(i64::from(dialect.billing_window_s));
     let expiry = claims.expires_at.seconds();
+    hold(&bidder.reservations, kind, claims, dialect, billed, now);
     match kind {
         NoticeKind::Win => bidder.metrics.segment(SegmentCount::Wins, claims.segment),
         NoticeKind::View => bidder.metrics.segment(SegmentCount::Views, claims.segment),
@@ -160,18 +168,33 @@ fn act(bidder: &Bidder, kind: NoticeKind, claims: &Claims<'_>, dialect: &Dialect
         NoticeKind::Billing | NoticeKind::Loss => {}
     }
     if billed {
-        // Held until the ledger has charged it, and by then at the latest the token has expired.
-        bidder.reservations.extend(claims.impression, claims.expires_at);
         count(bidder, claims, CapOutcome::Confirmed, CapChange::Confirmed { at: now.seconds(), until: expiry }, now);
     } else if kind == NoticeKind::Win {
-        bidder.reservations.extend(claims.impression, billing_end);
         // A notice that is late, or comes again, does not keep the impression open for longer.
         let won = now.min(claims.bid_at.plus_seconds(i64::from(dialect.auction_window_s)));
         let until = won.plus_seconds(i64::from(dialect.billing_window_s)).seconds();
         count(bidder, claims, CapOutcome::Won, CapChange::Won { until }, now);
     } else if kind == NoticeKind::Loss {
-        bidder.reservations.release(claims.impression);
         count(bidder, claims, CapOutcome::Released, CapChange::Released { until: expiry }, now);
+    }
+}
+
+/// How long the money of a bid is held on this node, after a notice of it that is durable.
+pub fn hold(
+    reservations: &Reservations,
+    kind: NoticeKind,
+    claims: &Claims<'_>,
+    dialect: &Dialect,
+    billed: bool,
+    now: Micros,
+) {
+    if billed {
+        // Held until the ledger has charged it, and by then at the latest the token has expired.
+        reservations.extend(claims.impression, claims.expires_at);
+    } else if kind == NoticeKind::Win {
+        reservations.extend(claims.impression, now.plus_seconds(i64::from(dialect.billing_window_s)));
+    } else if kind == NoticeKind::Loss {
+        reservations.release(claims.impression);
     }
 }
 

@@ -122,7 +122,7 @@ pub struct Claims<'a> {
     pub index_version: u64,
     /// When the bid was made.
     pub bid_at: Micros,
-    /// From when on notices are expired.
+    /// The last moment at which notices are taken; the ledger books none that arrives later.
     pub expires_at: Micros,
     /// Where a click ends; empty in every other kind of token.
     pub landing_url: &'a str,

@@ -17,16 +17,16 @@ pub(super) struct Hearing {
 }
 
 impl Hearing {
-    /// The ledger said something, to whomever.
-    pub(super) fn hear(&mut self, now: Micros) {
+    /// The ledger said something, to whomever; whether it was silent before.
+    pub(super) fn hear(&mut self, now: Micros) -> bool {
         if self.silent && now >= self.catching_up {
             // What came before its last return is told by now, also where it is silent every few seconds.
             self.told = self.told.max(self.back);
             self.back = Some(now);
             self.catching_up = now.plus_seconds(LEDGER_CATCH_UP_S);
         }
-        self.silent = false;
         self.last = self.last.max(Some(now));
+        std::mem::take(&mut self.silent)
     }
 
     /// It was asked and did not answer.
@@ -56,7 +56,7 @@ mod tests {
             let (second, what) = step.split_once(' ').unwrap_or((step, ""));
             let now = Micros(second.parse::<i64>().expect("a second") * SECOND);
             match what {
-                "heard" => hearing.hear(now),
+                "heard" => _ = hearing.hear(now),
                 "missed" => hearing.miss(),
                 _ => {}
             }

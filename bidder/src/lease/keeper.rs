@@ -14,7 +14,7 @@ use super::hearing::Hearing;
 use super::shortage::{Answer, Shortage};
 use super::supply::{Ask, Supply};
 use super::{Account, Lease, Reservations};
-use crate::limits::LEASE_REFUSED_AGAIN_S;
+use crate::limits::{LEASE_IMPRESSIONS_MIN, LEASE_REFUSED_AGAIN_S, LEASE_SHARE_OF_DAY};
 
 /// A campaign that should have money on this node.
 #[derive(Clone, Debug)]
@@ -29,6 +29,15 @@ pub struct Wanted {
     pub ask_min: Nanos,
     /// The most to ask for at once: it bounds what a dead node can keep from others.
     pub ask_max: Nanos,
+}
+
+impl Wanted {
+    /// What a campaign asks for whose impressions cost up to `price_max`.
+    pub fn new(account: Arc<Account>, advertiser: AdvertiserId, price_max: Nanos, daily_budget: Nanos) -> Self {
+        let ask_max = (daily_budget.get() / LEASE_SHARE_OF_DAY).max(price_max.get());
+        let ask_min = price_max.get().saturating_mul(LEASE_IMPRESSIONS_MIN).min(ask_max);
+        Self { account, advertiser, price_max, ask_min: Nanos::new(ask_min), ask_max: Nanos::new(ask_max) }
+    }
 }
 
 /// How this node is supplied, for readiness and metrics.
@@ -51,6 +60,8 @@ pub struct Keeper {
     leases: BTreeMap<LeaseId, Open>,
     asks: u64,
     hearing: Hearing,
+    /// Whether what was handed back is to be said once more.
+    say_again: bool,
 }
 
 #[derive(Debug)]
@@ -80,6 +91,7 @@ impl Keeper {
             leases: BTreeMap::new(),
             asks: 0,
             hearing: Hearing::default(),
+            say_again: false,
         }
     }
 
@@ -119,7 +131,7 @@ impl Keeper {
     /// Takes a record of the stream `leases`. Those of other nodes are not ours to act on.
     pub fn take(&mut self, record: &LeaseRecord, now: Micros) {
         if let Some(Event::Grant(_) | Event::Pace(_) | Event::Settled(_)) = &record.event {
-            self.hearing.hear(now);
+            self.say_again |= self.hearing.hear(now);
         }
         match &record.event {
             Some(Event::Grant(grant)) if grant.node == self.node.0 => self.granted(grant, now),
@@ -224,9 +236,14 @@ impl Keeper {
         }
     }
 
-    /// Amounts handed back are cumulative, so that a record that is lost is made good by the next one.
+    /// Amounts handed back are cumulative, so that a record that is lost is made good by the next one: where nothing more is
+    /// handed back, by one that says the same again once the ledger is heard after it was silent.
     fn returns(&mut self) -> Vec<Event> {
         let mut changed = BTreeSet::new();
+        if std::mem::take(&mut self.say_again) {
+            let some = self.leases.iter().filter(|(_, open)| open.returned > Nanos::ZERO);
+            changed.extend(some.map(|(id, _)| *id));
+        }
         for (lease, amount) in self.reservations.take_left_over() {
             if let Some(open) = self.leases.get_mut(&lease.id) {
                 open.returned = open.returned.saturating_add(amount);

@@ -221,6 +221,14 @@ fn a_lease_past_its_end_goes_back() {
 }
 
 #[test]
+fn what_was_handed_back_while_the_ledger_was_silent_is_said_again() {
+    check(
+        "0 tick\n 0 grant 7 100 30\n 30 tick\n 35 tick\n 36 grant 8 100 70\n 36 tick\n 37 tick\n 38 closed 7 0\n 50 tick",
+        "ask 100\n ask 100\n return 100 of 7\n ask 100\n return 100 of 7",
+    );
+}
+
+#[test]
 fn a_campaign_that_ends_hands_everything_back() {
     check(
         "0 tick\n 0 grant 7 100 300\n 1 bid a 30 60\n 2 drop\n 3 bid b 10 60\n 60 heard\n 60 drop",

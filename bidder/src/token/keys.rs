@@ -147,7 +147,7 @@ impl Keys {
             VERSION | WIDE_VERSION => key.open_v2(kind, token, version)?,
             _ => return Err(Forged),
         };
-        let expired = now >= opened.claims().expires_at;
+        let expired = now > opened.claims().expires_at;
         Ok((opened, expired))
     }
 }

@@ -100,8 +100,8 @@ fn a_token_expires_at_its_time() {
     let claims = claims();
     let token = seal(&keys(), NoticeKind::Win, &claims);
     let expired = |at| keys().open(NoticeKind::Win, &token, Micros(at)).map(|(_, expired)| expired).ok();
-    assert_eq!(expired(claims.expires_at.0 - 1), Some(false));
-    assert_eq!(expired(claims.expires_at.0), Some(true));
+    assert_eq!(expired(claims.expires_at.0), Some(false));
+    assert_eq!(expired(claims.expires_at.0 + 1), Some(true));
 }
 
 #[test]

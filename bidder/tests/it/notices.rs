@@ -122,8 +122,9 @@ fn audits_and_prices_that_cannot_be_read_carry_no_price() {
 #[test]
 fn after_its_time_a_notice_is_refused_and_still_recorded() {
     check("billing burl p=1.5 3599", "Acknowledged; billing billable 1500000");
-    check("billing burl p=1.5 3600", "Expired; billing billable 1500000");
-    check("click burl x=1 3600", "Expired; click plain no price");
+    check("billing burl p=1.5 3600", "Acknowledged; billing billable 1500000");
+    check("billing burl p=1.5 3601", "Expired; billing billable 1500000");
+    check("click burl x=1 3601", "Expired; click plain no price");
 }
 
 #[test]
