@@ -109,7 +109,7 @@ fn from_disk() {
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
     let (start, cpu) = (Instant::now(), cpu_s());
-    let served = runtime.block_on(serve(log.clone(), LedgerSettings::default(), || now, handle, all_are_in));
+    let served = runtime.block_on(serve(log.clone(), LedgerSettings::default(), move || now, handle, all_are_in));
     let (took, cpu) = (start.elapsed().as_secs_f64(), cpu_s() - cpu);
     served.expect("the service starts and ends");
     log.close();

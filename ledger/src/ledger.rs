@@ -100,6 +100,8 @@ pub struct Ledger {
     epoch: u64,
     now: Micros,
     policy: LedgerPolicy,
+    /// Which rules are in force: those of the program that wrote the last policy.
+    rules: u32,
     /// The next offset of each stream's partitions.
     positions: BTreeMap<String, BTreeMap<u32, u64>>,
     accounts: BTreeMap<CampaignId, Account>,
@@ -138,6 +140,7 @@ impl Ledger {
             epoch: 0,
             now: Micros(0),
             policy: LedgerPolicy::default(),
+            rules: 0,
             positions: BTreeMap::new(),
             accounts: BTreeMap::new(),
             advertisers: BTreeMap::new(),
@@ -198,6 +201,7 @@ impl Ledger {
             Input::Policy(policy) => {
                 let wire::LedgerPolicy { lease_s, billing_window_s, memory_margin_s, .. } = *policy;
                 self.policy = LedgerPolicy { lease_s, billing_window_s, memory_margin_s };
+                self.rules = policy.rules;
             }
         }
     }
@@ -259,7 +263,7 @@ impl Ledger {
     pub fn is_tick_due(&self, now: Micros) -> bool {
         self.closings.first().is_some_and(|(closes_at, _)| *closes_at <= now)
             || self.memory.is_due(self.forgettable(now))
-            || self.day_closings.first().is_some_and(|(at, _)| *at <= now)
+            || self.is_day_over(now)
             || self.is_pacing_due(now)
     }
 

@@ -68,6 +68,10 @@ pub const MISTAKES_LISTED_MAX: usize = 50;
 /// Characters of a report's cell that are shown where it is wrong.
 pub const CELL_CHARS_SHOWN_MAX: usize = 64;
 
+/// The rules that this program folds by, said in the first entry of each run: what an older one folded keeps to its own. From 1
+/// on charges say on which day they count, and days are closed.
+pub const FOLD_RULES: u32 = 1;
+
 /// The number of the fold of which a snapshot is a state: raised whenever the fold has other state or other rules, so that a
 /// snapshot of another program is left alone.
 pub const SNAPSHOT_FOLD: u32 = 2;

@@ -13,7 +13,8 @@ use tracing::{info, warn};
 use crate::books::KeptShard;
 use crate::ledger::{Effects, JournalError, LedgerPolicy};
 use crate::limits::{
-    DRAIN_TIME_MAX, LAST_LOOK_MAX, PLACE_NOTED_S, PLACE_RECORDS, SNAPSHOT_ENTRIES_MIN, TAKE_UP_PAUSE, TICK_S,
+    DRAIN_TIME_MAX, FOLD_RULES, LAST_LOOK_MAX, PLACE_NOTED_S, PLACE_RECORDS, SNAPSHOT_ENTRIES_MIN, TAKE_UP_PAUSE,
+    TICK_S,
 };
 use inputs::Inputs;
 use members::Stop;
@@ -153,7 +154,7 @@ impl<'s, C: Fn() -> Micros> Service<'s, C> {
         let service = Self { log, shard, writer, clock, handle, epoch, goal, next_tick, next_note, snapshots };
         // The first entry of every run: it makes the epoch and the policy of the run part of the fold.
         let now = (service.clock)();
-        let policy = wire::LedgerPolicy { shards: shard.of, ..settings.policy.into() };
+        let policy = wire::LedgerPolicy { shards: shard.of, rules: FOLD_RULES, ..settings.policy.into() };
         service.journal(vec![(None, Input::Policy(policy))], now).await?;
         Ok((service, inputs))
     }

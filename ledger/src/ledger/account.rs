@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use decision::campaign::Pacing;
 use decision::ids::{AdvertiserId, Currency, NodeId};
-use decision::money::{Nanos, ONE_PPM};
+use decision::money::Nanos;
 use decision::time::{LocalTime, Micros};
 use proto::wire::CampaignBudget;
 
@@ -185,18 +185,11 @@ impl Account {
 }
 
 /// Money of one advertiser, over all its campaigns.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct AdvertiserAccount {
     /// `None`: no limit.
     pub(super) daily: Option<Nanos>,
     pub(super) today: DaySpend,
     pub(super) outstanding: i128,
-    /// What its daily budget leaves of what its paced campaigns plan to spend today, in millionths.
-    pub(super) plan_ppm: u32,
-}
-
-impl Default for AdvertiserAccount {
-    fn default() -> Self {
-        Self { daily: None, today: DaySpend::default(), outstanding: 0, plan_ppm: ONE_PPM }
-    }
+    pub(super) spent: i128,
 }

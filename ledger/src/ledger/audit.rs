@@ -48,7 +48,7 @@ impl Ledger {
     /// What [`Ledger::audit`] finds, for books that come from elsewhere.
     pub(super) fn agree(&self) -> Result<(), String> {
         let mut total = Sums::default();
-        let (mut by_campaign, mut by_advertiser) = (BTreeMap::new(), BTreeMap::new());
+        let (mut by_campaign, mut by_advertiser, mut spent) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         for lease in self.leases.values() {
             let [granted, charged, returned] = [lease.granted, lease.charged, lease.returned].map(Nanos::get);
             let outstanding = i128::from(granted) - i128::from(charged) - i128::from(returned);
@@ -62,8 +62,12 @@ impl Ledger {
             let outstanding = account.sums.outstanding;
             check(outstanding == lent, || format!("campaign {id}: {outstanding} outstanding, {lent} by its leases"))?;
             *by_advertiser.entry(account.advertiser).or_insert(0) += outstanding;
-            let advertiser = account.budget.as_ref().map(|budget| budget.advertiser);
-            check(advertiser.is_none_or(|id| self.advertisers.contains_key(&id)), || format!("nobody pays for {id}"))?;
+            let payer = account.budget.as_ref().map_or(account.advertiser, |budget| budget.advertiser);
+            let is_paid = payer == account.advertiser && self.advertisers.contains_key(&payer);
+            check(is_paid, || format!("nobody pays for campaign {id}"))?;
+            let open: i128 = account.days.open.values().map(|day| day.charged).sum();
+            check(open <= account.sums.spent, || format!("campaign {id}: {open} on days that are not closed"))?;
+            *spent.entry(payer).or_insert(0) += account.sums.spent;
         }
         check(by_campaign.is_empty(), || format!("leases of campaigns without an account: {by_campaign:?}"))?;
         check(total == self.total, || format!("{:?} in all, {total:?} by campaign", self.total))?;
@@ -71,6 +75,8 @@ impl Ledger {
             let lent = by_advertiser.remove(id).unwrap_or(0);
             let outstanding = advertiser.outstanding;
             check(outstanding == lent, || format!("advertiser {id}: {outstanding} outstanding, {lent} by campaign"))?;
+            let (sum, spent) = (advertiser.spent, spent.remove(id).unwrap_or(0));
+            check(sum == spent, || format!("advertiser {id}: {sum} spent, {spent} by campaign"))?;
         }
         check(self.closings.len() == self.leases.len(), || "not every open lease is to be closed once".to_owned())
     }

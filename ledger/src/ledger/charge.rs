@@ -6,7 +6,6 @@ use decision::time::Micros;
 use proto::wire::{Notice, NoticeKind, Outcome, OutcomeKind, Sealed};
 
 use super::account::{Account, day_of};
-use super::days::wire_day;
 use super::memory::{Mark, Seen};
 use super::{Effects, Ledger};
 use crate::tally::{Charge, Oddity};
@@ -145,7 +144,9 @@ impl Ledger {
         let day = account.day(arrived);
         account.today.add(day, amount);
         advertiser.today.add(day_of(arrived), amount);
-        if let Some(pacer) = self.pacing.pacers.get_mut(&campaign) {
+        advertiser.spent += i128::from(amount.get());
+        let own = self.pacing.pacers.get_mut(&campaign).into_iter();
+        for pacer in own.chain(self.pacing.advertisers.get_mut(&account.advertiser)) {
             pacer.charged(amount.get(), self.now.0.saturating_sub(sealed.bid_at));
         }
         match lent {
@@ -162,7 +163,7 @@ impl Ledger {
                 self.total.book_late(amount);
             }
         }
-        let day = self.with_days(campaign, |account| account.days.add(day, amount)).expect("it was just booked to");
+        let day = self.count_day(campaign, day, amount);
         self.tally.charge(charge);
         let kind = if charge == Charge::Unmatched { OutcomeKind::Unmatched } else { OutcomeKind::Charge };
         effects.outcomes.push(Outcome {
@@ -170,7 +171,7 @@ impl Ledger {
             late: charge != Charge::Made,
             overdrawn: charge == Charge::Overdrawn,
             above_bid,
-            day: wire_day(day),
+            day,
             ..claim.outcome(kind)
         });
     }

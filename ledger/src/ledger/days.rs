@@ -13,7 +13,11 @@ use proto::wire::{ClosedDay, Outcome, OutcomeKind};
 
 use super::account::Account;
 use super::{Effects, Ledger};
-use crate::limits::DAY_OPEN_S;
+use crate::limits::{DAY_OPEN_S, FOLD_RULES};
+
+/// From these rules of the fold on days are counted and closed.
+const RULES_WITH_DAYS: u32 = 1;
+const _: () = assert!(FOLD_RULES >= RULES_WITH_DAYS);
 
 /// What was booked on one day.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -51,6 +55,15 @@ impl Account {
 }
 
 impl Ledger {
+    /// Books on a day of the campaign, or on its first one that is not closed; which one that was, as outcomes have it: 0 where
+    /// days are not counted. What was booked before they were counted is of no day, since it was published like that.
+    pub(super) fn count_day(&mut self, campaign: CampaignId, day: i64, amount: Nanos) -> u32 {
+        if self.rules < RULES_WITH_DAYS {
+            return 0;
+        }
+        wire_day(self.with_days(campaign, |account| account.days.add(day, amount)).expect("it was just booked to"))
+    }
+
     /// Changes an account in a way that may change when its first open day is closed.
     pub(super) fn with_days<T>(&mut self, campaign: CampaignId, change: impl FnOnce(&mut Account) -> T) -> Option<T> {
         let account = self.accounts.get_mut(&campaign)?;
@@ -64,8 +77,16 @@ impl Ledger {
         Some(changed)
     }
 
+    /// Whether a day is to be closed.
+    pub(super) fn is_day_over(&self, now: Micros) -> bool {
+        self.rules >= RULES_WITH_DAYS && self.day_closings.first().is_some_and(|(at, _)| *at <= now)
+    }
+
     /// Closes the days that are over, in the order in which they are.
     pub(super) fn close_days(&mut self, effects: &mut Effects) {
+        if self.rules < RULES_WITH_DAYS {
+            return;
+        }
         while let Some((_, campaign)) = self.day_closings.first().filter(|(at, _)| *at <= self.now).copied() {
             let closed = self.with_days(campaign, |account| {
                 let (day, total) = account.days.open.pop_first().expect("a day that is over was open");

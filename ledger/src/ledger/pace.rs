@@ -1,10 +1,8 @@
 //! Paced campaigns: when their multipliers are looked at, and what they are found by.
 
-use std::collections::BTreeMap;
-
-use decision::ids::{AdvertiserId, CampaignId};
-use decision::money::ONE_PPM;
-use decision::time::Micros;
+use decision::campaign::Pacing;
+use decision::ids::CampaignId;
+use decision::time::{LocalTime, Micros};
 use proto::wire::{LeaseAsk, LeasePace, lease_record::Event};
 
 use super::account::{Account, AdvertiserAccount, day_of};
@@ -34,16 +32,18 @@ impl Account {
     fn spent(&self, now: Micros) -> Spent {
         Spent { today: self.today.on(self.day(now)), in_all: self.sums.spent }
     }
+}
 
-    /// The same where the advertiser's own budget leaves only a part of what the campaign plans for.
-    fn terms_within(&self, now: Micros, pacer: &Pacer, advertiser: &AdvertiserAccount) -> Option<Terms<'_>> {
-        let terms = self.live_terms(now)?;
-        if advertiser.plan_ppm >= ONE_PPM {
-            return Some(terms);
-        }
-        let spent = self.spent(now);
-        let left = pacer.planned_left(now, terms, spent) * f64::from(advertiser.plan_ppm) / f64::from(ONE_PPM);
-        Some(Terms { daily: terms.daily.min(spent.today + left as i128), ..terms })
+impl AdvertiserAccount {
+    /// What its campaigns are paced by together, where it has a daily budget: its days are those of UTC.
+    fn terms<'a>(&self, utc: &'a LocalTime) -> Option<Terms<'a>> {
+        let daily = self.daily?.get().into();
+        let (from, until) = (Micros(i64::MIN), Micros(i64::MAX));
+        Some(Terms { pacing: Pacing::Even, clock: utc, daily, total: i128::MAX, from, until })
+    }
+
+    fn spent(&self, now: Micros) -> Spent {
+        Spent { today: self.today.on(day_of(now)), in_all: self.spent }
     }
 }
 
@@ -51,23 +51,40 @@ impl Ledger {
     /// A campaign that is published anew keeps its multiplier, and one that is no longer paced loses it: its next grants
     /// say so.
     pub(super) fn set_pacing(&mut self, campaign: CampaignId) {
-        if self.accounts[&campaign].terms().is_some() {
+        let account = &self.accounts[&campaign];
+        let is_paced = account.terms().is_some();
+        if is_paced {
             self.pacing.pacers.entry(campaign).or_insert_with(Pacer::new);
         } else {
             self.pacing.pacers.remove(&campaign);
+        }
+        let advertiser = account.advertiser;
+        if self.advertisers[&advertiser].daily.is_none() {
+            self.pacing.advertisers.remove(&advertiser);
+        } else if is_paced {
+            self.pacing.advertisers.entry(advertiser).or_insert_with(Pacer::new);
         }
     }
 
     /// A node asks for money and says what its bids came to.
     pub(super) fn demanded(&mut self, ask: &LeaseAsk, effects: &mut Effects) {
-        let campaign = CampaignId(ask.campaign);
+        let (campaign, now) = (CampaignId(ask.campaign), self.now);
+        let Some(account) = self.accounts.get(&campaign) else { return };
+        // Nodes of an older version do not say how long it took them.
+        let span_us = if ask.demand_us == 0 { u64::from(PACE_S) * 1_000_000 } else { ask.demand_us };
+        let demand = Demand { amount: ask.demand, since: Micros(now.0.saturating_sub_unsigned(span_us)) };
+        let above = self.pacing.advertisers.get_mut(&account.advertiser);
+        let above = above.map(|pacer| {
+            let (utc, advertiser) = (LocalTime::default(), &self.advertisers[&account.advertiser]);
+            if let Some(terms) = advertiser.terms(&utc) {
+                pacer.asked(now, demand, terms, advertiser.spent(now));
+            }
+            &*pacer
+        });
         let Some(pacer) = self.pacing.pacers.get_mut(&campaign) else { return };
-        let account = &self.accounts[&campaign];
-        let terms = account.terms_within(self.now, pacer, &self.advertisers[&account.advertiser]);
-        let Some(terms) = terms else { return };
-        let since = Micros(self.now.0.saturating_sub_unsigned(ask.demand_us));
-        pacer.asked(self.now, Demand { amount: ask.demand, since }, terms, account.spent(self.now));
-        if pacer.tell() {
+        let Some(terms) = account.live_terms(now) else { return };
+        pacer.asked(now, demand, terms, account.spent(now));
+        if pacer.tell(above) {
             let multiplier_ppm = pacer.told_ppm();
             self.tell_pace(campaign, multiplier_ppm, effects);
         }
@@ -85,41 +102,24 @@ impl Ledger {
             return;
         }
         self.pacing.due_at = self.now.plus_seconds(PACE_S.into());
-        self.share_advertisers_budgets();
+        let utc = LocalTime::default();
+        for (id, pacer) in &mut self.pacing.advertisers {
+            let advertiser = &self.advertisers[id];
+            if let Some(terms) = advertiser.terms(&utc) {
+                pacer.look(self.now, terms, advertiser.spent(self.now));
+            }
+        }
         let mut moved = Vec::new();
         for (campaign, pacer) in &mut self.pacing.pacers {
             let account = &self.accounts[campaign];
-            let terms = account.terms_within(self.now, pacer, &self.advertisers[&account.advertiser]);
-            if let Some(terms) = terms {
+            if let Some(terms) = account.live_terms(self.now) {
                 pacer.look(self.now, terms, account.spent(self.now));
-                moved.extend(pacer.tell().then(|| (*campaign, pacer.told_ppm())));
+                let above = self.pacing.advertisers.get(&account.advertiser);
+                moved.extend(pacer.tell(above).then(|| (*campaign, pacer.told_ppm())));
             }
         }
         for (campaign, multiplier_ppm) in moved {
             self.tell_pace(campaign, multiplier_ppm, effects);
-        }
-    }
-
-    /// What is left of an advertiser's daily budget is shared among its campaigns in proportion to what each plans for.
-    fn share_advertisers_budgets(&mut self) {
-        let mut planned: BTreeMap<AdvertiserId, f64> = BTreeMap::new();
-        for (campaign, pacer) in &self.pacing.pacers {
-            let account = &self.accounts[campaign];
-            let is_limited = self.advertisers[&account.advertiser].daily.is_some();
-            if let Some(terms) = account.live_terms(self.now).filter(|_| is_limited) {
-                let left = pacer.planned_left(self.now, terms, account.spent(self.now));
-                *planned.entry(account.advertiser).or_insert(0.0) += left;
-            }
-        }
-        let today = day_of(self.now);
-        for (id, advertiser) in &mut self.advertisers {
-            let planned = planned.get(id).copied().unwrap_or(0.0);
-            let left = advertiser.daily.map(|daily| i128::from(daily.get()) - advertiser.today.on(today));
-            advertiser.plan_ppm = match left {
-                Some(left) if planned > 0.0 => (left as f64 / planned * f64::from(ONE_PPM)) as u32,
-                _ => ONE_PPM,
-            }
-            .min(ONE_PPM);
         }
     }
 

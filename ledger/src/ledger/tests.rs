@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use decision::ids::ShardId;
 use proto::wire::{
-    CampaignBudget, CampaignStop, JournalEntry, LeaseAsk, LeaseRefusal, LeaseReturn, Notice, NoticeKind, OutcomeKind,
-    Sealed, Source, Tick, journal_entry::Input, lease_record::Event,
+    CampaignBudget, CampaignStop, JournalEntry, LeaseAsk, LeaseRefusal, LeaseReturn, LedgerPolicy, Notice, NoticeKind,
+    OutcomeKind, Sealed, Source, Tick, journal_entry::Input, lease_record::Event,
 };
 
 use super::{Effects, JournalError, Ledger};
@@ -62,6 +62,10 @@ impl Player {
                 advertiser_daily: options.get("all").copied(),
                 ..CampaignBudget::default()
             }),
+            "rules" => {
+                let rules = number(1) as u32;
+                Input::Policy(LedgerPolicy { rules, ..super::LedgerPolicy::default().into() })
+            }
             "stop" => Input::Stop(CampaignStop { campaign, name: String::new() }),
             "ask" | "ask-again" => {
                 self.asks += u64::from(words[0] == "ask");
@@ -201,7 +205,8 @@ fn an_impression_is_charged_once() {
 #[test]
 fn a_day_is_closed_with_all_that_counts_on_it_and_what_comes_later_counts_on_the_next() {
     check(
-        "budget 100 1000
+        "rules 1
+         budget 100 1000
          ask 50                               => grant L1 50
          bill a L1 3 expires=100000           => charge a 3, made
          bill b L1 4 expires=100000           => charge b 4, made
@@ -218,6 +223,25 @@ fn a_day_is_closed_with_all_that_counts_on_it_and_what_comes_later_counts_on_the
          tick                                 => day_closed 1 of 1: 12 in 2
          wait 864000
          tick",
+    );
+}
+
+/// What an older program booked says of no day that it counts on it: where it ran for a while, nothing of that while does.
+#[test]
+fn days_have_what_was_booked_by_rules_that_count_them() {
+    check(
+        "budget 100 1000
+         ask 50                               => grant L1 50
+         bill a L1 3 expires=200000           => charge a 3, made
+         wait 86400
+         rules 1
+         bill b L1 4 expires=200000           => charge b 4 on day 1, made
+         rules 0
+         bill c L1 5 expires=200000           => charge c 5, made
+         wait 86400
+         tick
+         rules 1
+         tick                                 => day_closed 1 of 1: 4 in 1",
     );
 }
 
@@ -315,7 +339,7 @@ fn money_lent_over_midnight_counts_on_both_sides() {
          ask 6                              => grant L1 6
          wait 1
          ask 10                             => grant L2 4
-         bill a L1 6 expires=90000          => charge a 6 on day 1, made
+         bill a L1 6 expires=90000          => charge a 6, made
          ask 10                             => daily_budget",
     );
 }
@@ -329,7 +353,7 @@ fn spend_counts_on_the_day_the_notice_arrived() {
          wait 1
          bill a L1 4 skew=-1 expires=90000  => charge a 4, made
          ask 10                             => grant L2 4
-         bill b L1 3 skew=99999 expires=999999 => charge b 3 on day 1, made
+         bill b L1 3 skew=99999 expires=999999 => charge b 3, made
          ask 10                             => daily_budget",
     );
 }

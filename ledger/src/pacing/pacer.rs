@@ -113,19 +113,18 @@ impl Pacer {
         if wanted <= 0.0 {
             return;
         }
-        let beginning = self.beginning.get_or_insert(Beginning { at: now, from: demand.since, demand: 0 });
-        beginning.from = beginning.from.min(demand.since);
+        // Who bid once, long ago, says nothing of how much there is to buy.
+        let earliest = now.plus_seconds(-i64::from(PACE_PAUSE_S));
+        let since = demand.since.max(earliest);
+        let begun = self.beginning.filter(|begun| begun.at >= earliest);
+        let beginning = self.beginning.insert(begun.unwrap_or(Beginning { at: now, from: since, demand: 0 }));
+        beginning.from = beginning.from.min(since);
         beginning.demand = beginning.demand.saturating_add(demand.amount);
         let Beginning { at, from, demand } = *beginning;
         let seconds = ((now.0.saturating_sub(from.0)) as f64 / 1e6).max(1.0);
         self.started = now >= at.plus_seconds(PACE_S.into());
         // Between buying everything and buying in proportion: spend falls faster than the multiplier.
         self.set_level(libm::log(libm::sqrt(wanted * seconds / demand as f64)));
-    }
-
-    /// What the plan still has for the day, in nanos.
-    pub(crate) fn planned_left(&self, now: Micros, terms: Terms<'_>, spent: Spent) -> f64 {
-        (Plan::of_day(terms, self.curve.weights(), now, spent).budget - spent.today as f64).max(0.0)
     }
 
     /// Leads the multiplier towards the plan by what was spent since the last look.
@@ -159,10 +158,11 @@ impl Pacer {
         }
     }
 
-    /// Whether the nodes are to be told of a new multiplier, which this then is.
-    pub(crate) fn tell(&mut self) -> bool {
+    /// Whether the nodes are to be told of a new multiplier, which this then is: at most that of `above`.
+    pub(crate) fn tell(&mut self, above: Option<&Self>) -> bool {
+        let level = above.map_or(self.level, |above| self.level.min(above.level));
         let new =
-            ((libm::exp(f64::from(self.level) / NEPER) * f64::from(ONE_PPM)) as u32).clamp(MULTIPLIER_PPM_MIN, ONE_PPM);
+            ((libm::exp(f64::from(level) / NEPER) * f64::from(ONE_PPM)) as u32).clamp(MULTIPLIER_PPM_MIN, ONE_PPM);
         let moved = u64::from(new.abs_diff(self.told_ppm)) * u64::from(ONE_PPM);
         let is_news =
             moved >= u64::from(self.told_ppm) * u64::from(MULTIPLIER_TOLD_PPM) || (new == ONE_PPM && moved > 0);

@@ -14,10 +14,38 @@ const SECOND: i64 = 1_000_000;
 /// What follows from an entry, as far as the oracle has an opinion on it.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Fact {
-    Outcome { kind: OutcomeKind, impression: Vec<u8>, charged: i64, late: bool, overdrawn: bool, above_bid: bool },
-    Grant { node: u64, campaign: u32, ask: u64, lease: u64, amount: i64, until: i64, refusal: LeaseRefusal },
-    Settled { node: u64, campaign: u32, lease: u64, charged: i64, impressions: Vec<Vec<u8>>, closed: bool },
-    DayClosed { campaign: u32, day: i64, charges: u64, charged: i64 },
+    Outcome {
+        kind: OutcomeKind,
+        impression: Vec<u8>,
+        charged: i64,
+        late: bool,
+        overdrawn: bool,
+        above_bid: bool,
+        day: i64,
+    },
+    Grant {
+        node: u64,
+        campaign: u32,
+        ask: u64,
+        lease: u64,
+        amount: i64,
+        until: i64,
+        refusal: LeaseRefusal,
+    },
+    Settled {
+        node: u64,
+        campaign: u32,
+        lease: u64,
+        charged: i64,
+        impressions: Vec<Vec<u8>>,
+        closed: bool,
+    },
+    DayClosed {
+        campaign: u32,
+        day: i64,
+        charges: u64,
+        charged: i64,
+    },
 }
 
 /// The facts that the ledger published.
@@ -34,6 +62,7 @@ pub(crate) fn facts(effects: &Effects) -> Vec<Fact> {
             late: o.late,
             overdrawn: o.overdrawn,
             above_bid: o.above_bid,
+            day: o.day.into(),
         },
     });
     let leases = effects.leases.iter().filter_map(|record| match record.event.clone().unwrap() {
@@ -77,7 +106,7 @@ pub(crate) struct Booking {
     pub(crate) campaign: u32,
     pub(crate) advertiser: u32,
     pub(crate) day: i64,
-    /// The day that it counts on for good.
+    /// The day that it counts on for good; 0: days were not counted.
     counts_on: i64,
     pub(crate) amount: i128,
     /// `None`: late.
@@ -91,6 +120,7 @@ pub(crate) struct Oracle {
     now: i64,
     epoch: u64,
     policy: LedgerPolicy,
+    counts_days: bool,
     /// Every budget that was accepted, in order.
     pub(crate) budgets: Vec<CampaignBudget>,
     stopped: Vec<u32>,
@@ -124,6 +154,7 @@ impl Oracle {
             Input::Policy(p) => {
                 let (lease_s, billing_window_s, memory_margin_s) = (p.lease_s, p.billing_window_s, p.memory_margin_s);
                 self.policy = LedgerPolicy { lease_s, billing_window_s, memory_margin_s };
+                self.counts_days = p.rules > 0;
                 Vec::new()
             }
             Input::Tick(_) => self.tick(),
@@ -143,7 +174,8 @@ impl Oracle {
         self.leases.iter_mut().filter(|lease| lease.closes_at <= now).for_each(|lease| lease.closed = true);
         self.forgotten = self.forgotten.max(self.margin_ago().div_euclid(60 * SECOND) * 60 * SECOND);
         let days = self.bookings.iter().map(|booking| (booking.counts_on, booking.campaign));
-        let over = days.filter(|day| (day.0 + 1) * DAY + 7_200 * SECOND <= now && !self.closed.contains(day));
+        let is_over = |day: &(i64, u32)| day.0 > 0 && (day.0 + 1) * DAY + 7_200 * SECOND <= now;
+        let over = days.filter(|day| self.counts_days && is_over(day) && !self.closed.contains(day));
         let over: BTreeSet<(i64, u32)> = over.collect();
         self.closed.extend(&over);
         let fact = |(day, campaign)| {
@@ -307,7 +339,7 @@ impl Oracle {
         let forgotten = sealed.expires_at < self.forgotten;
         let shown = |kind| {
             let (impression, late, overdrawn, above_bid) = (notice.impression.clone(), false, false, false);
-            Fact::Outcome { kind, impression, charged: 0, late, overdrawn, above_bid }
+            Fact::Outcome { kind, impression, charged: 0, late, overdrawn, above_bid, day: 0 }
         };
         let mut facts = Vec::new();
         let event = match notice.kind() {
@@ -354,7 +386,7 @@ impl Oracle {
         let (campaign, impression) = (sealed.campaign, notice.impression.clone());
         let (told, shown) = (false, impression.clone());
         let closed = self.closed.iter().filter(|(_, of)| *of == campaign).map(|(day, _)| day + 1).max();
-        let counts_on = closed.map_or(day, |open_from| open_from.max(day));
+        let counts_on = if self.counts_days { closed.map_or(day, |open_from| open_from.max(day)) } else { 0 };
         self.bookings.push(Booking { campaign, advertiser, day, counts_on, amount, lease, impression, told });
         Fact::Outcome {
             kind: if unmatched { OutcomeKind::Unmatched } else { OutcomeKind::Charge },
@@ -363,6 +395,7 @@ impl Oracle {
             late: lease.is_none(),
             overdrawn: !unmatched && holds == Some(false),
             above_bid: price > sealed.price,
+            day: counts_on,
         }
     }
 }

@@ -164,20 +164,58 @@ fn front_loaded_days_spend_more_of_it_early() {
     assert!(front > even + 0.08 && all_even > 0.98 && all_front > 0.98, "{even} {front} {all_even} {all_front}");
 }
 
-/// The campaign may spend four times as much as its advertiser.
+/// An advertiser with a part of its campaign's budget, and with campaigns that never bid.
 #[test]
 fn the_budget_of_an_advertiser_lasts_as_well() {
-    let (shape, part) = (&SHAPES[0], 0.5);
-    let day = |day: i64| auctions(shape, day, &NONE, 0.2, 19);
-    let budget = part * rules::demand(&day(FIRST));
-    let limit = budget / 4.0;
-    let mut campaign = Campaign::new(Pacing::Even, budget, 3, None);
-    campaign.limit_advertiser(limit);
-    (FIRST..LEARNT).for_each(|at| drop(campaign.play(at, &day(at))));
-    let played = campaign.play(LEARNT, &day(LEARNT));
-    let (spent, error) = (played.spent() / limit, played.error(&shape.plan(LEARNT), limit));
-    println!("an advertiser with a quarter of its campaign's budget: {spent:.4} spent, error {error:.4}");
-    assert!((0.98..=1.0).contains(&spent) && error < 0.05, "spent {spent}, error {error}");
+    for (part, idle) in [(0.25, 0), (1.0, 0), (1.0, 1), (0.5, 3), (4.0, 1)] {
+        let shape = &SHAPES[0];
+        let day = |day: i64| auctions(shape, day, &NONE, 0.2, 19);
+        let budget = 0.5 * rules::demand(&day(FIRST));
+        let least = budget * f64::min(part, 1.0);
+        let mut campaign = Campaign::new(Pacing::Even, budget, 3, None);
+        campaign.limit_advertiser(budget * part);
+        (0..idle).for_each(|other| campaign.add_idle(2 + other));
+        (FIRST..LEARNT).for_each(|at| drop(campaign.play(at, &day(at))));
+        let played = campaign.play(LEARNT, &day(LEARNT));
+        let (spent, error) = (played.spent() / least, played.error(&shape.plan(LEARNT), least));
+        println!("an advertiser with {part} of its campaign's budget, {idle} idle: {spent:.4} spent, error {error:.4}");
+        assert!((0.98..=1.0).contains(&spent) && error < 0.05, "spent {spent}, error {error}");
+    }
+}
+
+/// The advertiser may spend on its days what the campaign may on its own: both days are spent.
+#[test]
+fn the_days_of_an_advertiser_are_not_those_of_its_campaigns() {
+    for offset_h in [1, -5, -8, 9] {
+        let clock = LocalTime { time_zone: "X".into(), offset_s: offset_h * 3_600, changes: Vec::new() };
+        let shape = &SHAPES[2];
+        let day = |day: i64| auctions(shape, day, &NONE, 0.2, 19);
+        let budget = 0.25 * rules::demand(&day(FIRST));
+        let mut campaign = Campaign::new(Pacing::Even, budget, 3, Some(clock));
+        campaign.limit_advertiser(budget);
+        (FIRST..LEARNT).for_each(|at| drop(campaign.play(at, &day(at))));
+        let hours: Vec<f64> = (LEARNT..LEARNT + 3).flat_map(|at| campaign.play(at, &day(at)).hours).collect();
+        let days: Vec<f64> = hours.chunks(24).map(|hours| hours.iter().sum::<f64>() / budget).collect();
+        let plan: Vec<f64> = (LEARNT..LEARNT + 3).flat_map(|at| shape.plan(at)).collect();
+        let squares = hours.iter().zip(&plan).map(|(spent, share)| (spent / budget - share).powi(2)).sum::<f64>();
+        let error = (squares / 72.0).sqrt() * 24.0;
+        println!("{offset_h:+} h: {days:.3?} of the advertiser's days, error {error:.3}");
+        assert!(days.iter().all(|day| (0.95..=1.001).contains(day)) && error < 0.06, "{days:?}, error {error}");
+    }
+}
+
+/// Somebody was bid for once, twelve hours before the traffic begins.
+#[test]
+fn a_first_multiplier_is_not_set_by_who_bid_long_ago() {
+    let shape = &SHAPES[2];
+    let all = auctions(shape, FIRST, &NONE, 0.2, 19);
+    let noon = all.partition_point(|auction| auction.second < FIRST * DAY_S + DAY_S / 2);
+    let first_hour = |auctions: &[Auction]| {
+        let mut campaign = Campaign::new(Pacing::Even, rules::demand(&all) / 32.0, 3, None);
+        campaign.play(FIRST, auctions).hours[12]
+    };
+    let (without, with) = (first_hour(&all[noon..]), first_hour(&[&all[..1], &all[noon..]].concat()));
+    assert!(with < 1.2 * without, "{with} where it bid once before, {without} where not");
 }
 
 /// Berlin, where 29 March 2026 has 23 hours and 25 October 25: each of them spends the daily budget by its own midnight.

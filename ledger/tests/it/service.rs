@@ -178,6 +178,39 @@ fn notices_are_charged_once_over_restarts() {
     assert_eq!(handle.books(Micros(NOON + 86_400 * SECOND)).campaigns[0].spent_today, 0);
 }
 
+/// An older program folded the first notices, and what it published says nothing of days.
+#[test]
+fn a_closed_day_is_the_sum_of_what_says_that_it_counts_on_it_after_an_upgrade_too() {
+    let before = Machine::new();
+    before.append(Stream::Campaigns, vec![campaign(1)]);
+    before.append(Stream::Leases, vec![ask(1, 500)]);
+    before.run().unwrap();
+    let lease = before.grants()[0].lease;
+    before.append(Stream::Notices, vec![win(1, lease, 50), win(2, lease, 60)]);
+    before.run().unwrap();
+    let older = |mut entry: JournalEntry| {
+        if let Some(Input::Policy(policy)) = &mut entry.input {
+            policy.rules = 0;
+        }
+        record(&entry)
+    };
+    let machine = Machine::new();
+    for stream in [Stream::Campaigns, Stream::Leases, Stream::Notices] {
+        machine.append(stream, before.records(stream));
+    }
+    machine.append(Stream::LedgerJournal, before.decoded(Stream::LedgerJournal).into_iter().map(older).collect());
+    let outcomes = before.decoded::<Outcome>(Stream::Outcomes).into_iter();
+    machine.append(Stream::Outcomes, outcomes.map(|outcome| record(&Outcome { day: 0, ..outcome })).collect());
+    machine.append(Stream::Notices, vec![win(3, lease, 70)]);
+    machine.run().unwrap();
+    machine.now.fetch_add(2 * 86_400 * SECOND, Ordering::Relaxed);
+    machine.run().unwrap();
+    let all = machine.decoded::<Outcome>(Stream::Outcomes);
+    let closed: Vec<_> = all.iter().filter_map(|outcome| Some((outcome.day, outcome.closed?.charged))).collect();
+    assert_eq!(closed, [(20_000, 70)]);
+    assert_eq!(all.iter().filter(|outcome| outcome.day == 20_000).map(|outcome| outcome.charged).sum::<i64>(), 70);
+}
+
 #[test]
 fn time_closes_leases_and_an_idle_journal_does_not_grow() {
     let machine = Machine::new();

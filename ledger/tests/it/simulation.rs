@@ -201,15 +201,11 @@ impl World {
     fn input(&mut self) -> Option<Input> {
         let campaign = self.random.random_range(1..=4);
         Some(match self.random.random_range(0..100) {
-            _ if self.journal.len() < 3 => self.budget(self.journal.len() as u32 + 1),
+            _ if self.journal.is_empty() => self.policy(),
+            _ if self.journal.len() < 4 => self.budget(self.journal.len() as u32),
             0..4 => self.budget(campaign),
             4..6 => Input::Stop(CampaignStop { campaign, name: String::new() }),
-            6..7 => Input::Policy(LedgerPolicy {
-                lease_s: self.random.random_range(1..60),
-                billing_window_s: self.random.random_range(60..4_000),
-                memory_margin_s: self.random.random_range(60..1_000),
-                ..LedgerPolicy::default()
-            }),
+            6..7 => self.policy(),
             7..22 => {
                 self.asks += u64::from(self.random.random_bool(0.9));
                 let node = self.random.random_range(1..=3);
@@ -230,6 +226,16 @@ impl World {
                 return None;
             }
             _ => Input::Notice(self.notice()?),
+        })
+    }
+
+    fn policy(&mut self) -> Input {
+        Input::Policy(LedgerPolicy {
+            lease_s: self.random.random_range(1..60),
+            billing_window_s: self.random.random_range(60..4_000),
+            memory_margin_s: self.random.random_range(60..1_000),
+            rules: u32::from(self.random.random_bool(0.8)),
+            ..LedgerPolicy::default()
         })
     }
 

@@ -6,7 +6,7 @@ use decision::time::Micros;
 use event_log::{KeyValue, Offset, ReadError, Stream};
 use ledger::{Books, LedgerSettings, ServeError};
 use proto::record::{decode, encode};
-use proto::wire::{LedgerSnapshot, MoneySums, SnapshotHead};
+use proto::wire::{CampaignAccount, LedgerSnapshot, MoneySums, SnapshotHead};
 
 use crate::service::{Machine, append_all, ask, campaign, once_each, win};
 
@@ -114,6 +114,25 @@ fn what_is_no_whole_snapshot_of_this_fold_is_left_alone() {
             part.leases.clear();
             part.campaigns.iter_mut().for_each(|campaign| campaign.sums = Some(zero()));
         });
+    });
+    let campaigns = |parts: &mut Vec<LedgerSnapshot>, change: &dyn Fn(&mut CampaignAccount)| {
+        let at = last(parts);
+        parts[at..].iter_mut().flat_map(|part| &mut part.campaigns).for_each(change);
+    };
+    change("another pays", &|parts| campaigns(parts, &|campaign| campaign.advertiser += 1));
+    change("a day below zero", &|parts| {
+        campaigns(parts, &|campaign| campaign.days[0].charged = (-5_i128).to_le_bytes().to_vec());
+    });
+    change("a day with more than was spent", &|parts| {
+        campaigns(parts, &|campaign| campaign.days[0].charged = (1_i128 << 90).to_le_bytes().to_vec());
+    });
+    change("a day that stands there twice", &|parts| {
+        campaigns(parts, &|campaign| campaign.days.push(campaign.days[0].clone()));
+    });
+    change("a day that is closed", &|parts| campaigns(parts, &|campaign| campaign.open_from = Some(u32::MAX)));
+    change("an advertiser that spent something else", &|parts| {
+        let spent = (-1_i128).to_le_bytes().to_vec();
+        parts.iter_mut().flat_map(|part| &mut part.advertisers).for_each(|advertiser| advertiser.spent = spent.clone());
     });
     change("a lease has no account", &|parts| {
         let at = last(parts);

@@ -1173,6 +1173,9 @@ pub struct LedgerPolicy {
     /// How many shards there are; 0: one. It never changes: the shard of an advertiser is its number modulo this.
     #[prost(uint32, tag = "4")]
     pub shards: u32,
+    /// Which rules the fold has from here on. From 1 on charges say on which day they count, and days are closed.
+    #[prost(uint32, tag = "5")]
+    pub rules: u32,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Source {
@@ -1524,7 +1527,7 @@ pub struct OpenDay {
     #[prost(bytes = "vec", tag = "3")]
     pub charged: ::prost::alloc::vec::Vec<u8>,
 }
-/// What pacing knows of a campaign.
+/// What pacing knows of a campaign, or of an advertiser.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct PacerState {
     /// How far the natural logarithm of the multiplier is below 0, in millionths.
@@ -1584,9 +1587,12 @@ pub struct AdvertiserAccount {
     pub daily: ::core::option::Option<i64>,
     #[prost(message, optional, tag = "3")]
     pub today: ::core::option::Option<DaySpent>,
-    /// What its daily budget leaves of what its paced campaigns plan to spend today, in millionths.
-    #[prost(uint32, tag = "4")]
-    pub plan_ppm: u32,
+    /// What was booked in all: a signed number of nanos in 16 bytes, little-endian.
+    #[prost(bytes = "vec", tag = "4")]
+    pub spent: ::prost::alloc::vec::Vec<u8>,
+    /// Absent: it has no limit that paced campaigns have to keep to.
+    #[prost(message, optional, tag = "5")]
+    pub pacer: ::core::option::Option<PacerState>,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct OpenLease {

@@ -100,9 +100,13 @@ fn open_day(day: i64, total: &DayTotal) -> OpenDay {
 }
 
 fn read_days(wire: &CampaignAccount) -> Result<Days, SnapshotError> {
+    let ascend = wire.days.is_sorted_by(|one, next| one.day < next.day);
+    if !ascend || wire.days.first().is_some_and(|first| wire.open_from.is_some_and(|from| first.day < from)) {
+        return Err(DAMAGED);
+    }
     let open = wire.days.iter().map(|of| {
         let total = DayTotal { charges: of.charges, charged: read_sum(&of.charged)? };
-        Ok((i64::from(of.day), total))
+        if total.charged < 0 { Err(DAMAGED) } else { Ok((i64::from(of.day), total)) }
     });
     Ok(Days { open: open.collect::<Result<_, _>>()?, open_from: wire.open_from.map(i64::from) })
 }
@@ -167,16 +171,20 @@ pub(super) fn read_pacer(wire: &PacerState) -> Result<Pacer, SnapshotError> {
     })
 }
 
-pub(super) fn advertiser(id: AdvertiserId, account: &AdvertiserAccount) -> WireAdvertiser {
-    let daily = account.daily.map(Nanos::get);
-    WireAdvertiser { advertiser: id.0, daily, today: Some(spent(account.today)), plan_ppm: account.plan_ppm }
+pub(super) fn advertiser(id: AdvertiserId, account: &AdvertiserAccount, pacer: Option<&Pacer>) -> WireAdvertiser {
+    WireAdvertiser {
+        advertiser: id.0,
+        daily: account.daily.map(Nanos::get),
+        today: Some(spent(account.today)),
+        spent: sum(account.spent),
+        pacer: pacer.map(self::pacer),
+    }
 }
 
 /// What is outstanding follows from the leases.
 pub(super) fn read_advertiser(wire: WireAdvertiser) -> Result<(AdvertiserId, AdvertiserAccount), SnapshotError> {
-    let (daily, today) = (wire.daily.map(Nanos::new), read_spent(wire.today)?);
-    let account = AdvertiserAccount { daily, today, outstanding: 0, plan_ppm: wire.plan_ppm };
-    Ok((AdvertiserId(wire.advertiser), account))
+    let (daily, today, spent) = (wire.daily.map(Nanos::new), read_spent(wire.today)?, read_sum(&wire.spent)?);
+    Ok((AdvertiserId(wire.advertiser), AdvertiserAccount { daily, today, outstanding: 0, spent }))
 }
 
 pub(super) fn lease(id: LeaseId, lease: &Lease) -> OpenLease {

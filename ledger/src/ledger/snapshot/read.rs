@@ -49,9 +49,10 @@ fn begin(first: &LedgerSnapshot) -> Result<(Ledger, u64), SnapshotError> {
     }
     let mut ledger = Ledger::new(ShardId(first.shard));
     (ledger.sequence, ledger.epoch, ledger.now) = (first.sequence, first.epoch, Micros(*now));
-    let wire::LedgerPolicy { lease_s, billing_window_s, memory_margin_s, .. } =
+    let wire::LedgerPolicy { lease_s, billing_window_s, memory_margin_s, rules, .. } =
         policy.ok_or(SnapshotError::Damaged("its policy is missing"))?;
     ledger.policy = LedgerPolicy { lease_s, billing_window_s, memory_margin_s };
+    ledger.rules = rules;
     for place in positions {
         ledger.positions.entry(place.stream.clone()).or_default().insert(place.partition, place.offset);
     }
@@ -70,7 +71,9 @@ impl Ledger {
             self.accounts.insert(id, account);
         }
         for wire in part.advertisers {
+            let pacer = wire.pacer.as_ref().map(convert::read_pacer).transpose()?;
             let (id, account) = convert::read_advertiser(wire)?;
+            self.pacing.advertisers.extend(pacer.map(|pacer| (id, pacer)));
             self.advertisers.insert(id, account);
         }
         self.leases.extend(part.leases.iter().map(convert::read_lease));

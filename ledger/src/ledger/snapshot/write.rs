@@ -1,7 +1,7 @@
 //! From the books to parts.
 
 use prost::Message;
-use proto::wire::{LedgerSnapshot, RememberedImpressions, SnapshotHead, Source};
+use proto::wire::{LedgerPolicy, LedgerSnapshot, RememberedImpressions, SnapshotHead, Source};
 
 use super::convert;
 use crate::ledger::Ledger;
@@ -13,8 +13,10 @@ pub(super) fn parts(ledger: &Ledger, journal_offset: u64) -> impl Iterator<Item 
     let pacer = |id| ledger.pacing.pacers.get(id);
     let campaigns = chunks(ledger.accounts.iter().map(move |(id, account)| convert::campaign(*id, account, pacer(id))))
         .map(|campaigns| LedgerSnapshot { campaigns, ..blank(ledger) });
-    let advertisers = chunks(ledger.advertisers.iter().map(|(id, account)| convert::advertiser(*id, account)))
-        .map(|advertisers| LedgerSnapshot { advertisers, ..blank(ledger) });
+    let above = |id| ledger.pacing.advertisers.get(id);
+    let advertisers =
+        chunks(ledger.advertisers.iter().map(move |(id, account)| convert::advertiser(*id, account, above(id))))
+            .map(|advertisers| LedgerSnapshot { advertisers, ..blank(ledger) });
     let leases = chunks(ledger.leases.iter().map(|(id, lease)| convert::lease(*id, lease)))
         .map(|leases| LedgerSnapshot { leases, ..blank(ledger) });
     let impressions = ledger.memory.packed(SNAPSHOT_PART_IMPRESSIONS).map(|(minute, packed)| LedgerSnapshot {
@@ -50,7 +52,7 @@ fn head(ledger: &Ledger, journal_offset: u64) -> SnapshotHead {
         fold: SNAPSHOT_FOLD,
         journal_offset,
         now: ledger.now.0,
-        policy: Some(ledger.policy.into()),
+        policy: Some(LedgerPolicy { rules: ledger.rules, ..ledger.policy.into() }),
         positions: positions.collect(),
         remembered_from: ledger.memory.from().0,
         charges: charges.to_vec(),

@@ -77,7 +77,12 @@ impl Campaign {
     }
 
     pub(super) fn publish(&mut self, at: i64, pacing: Pacing) {
-        let budget = CampaignBudget {
+        let budget = self.budget(pacing);
+        self.fold(at, Input::Budget(budget));
+    }
+
+    fn budget(&self, pacing: Pacing) -> CampaignBudget {
+        CampaignBudget {
             campaign: 1,
             advertiser: 1,
             currency: "EUR".into(),
@@ -88,14 +93,19 @@ impl Campaign {
             pacing: pacing.into(),
             local_time: self.clock.clone(),
             ..CampaignBudget::default()
-        };
-        self.fold(at, Input::Budget(budget));
+        }
     }
 
     /// The advertiser may spend no more than so much on all its campaigns.
     pub(super) fn limit_advertiser(&mut self, daily: f64) {
         self.advertiser_daily = Some(daily as i64);
         self.publish(0, Pacing::Even);
+    }
+
+    /// Another campaign of the same advertiser, that never bids.
+    pub(super) fn add_idle(&mut self, campaign: u32) {
+        let budget = CampaignBudget { campaign, ..self.budget(Pacing::Even) };
+        self.fold(0, Input::Budget(budget));
     }
 
     pub(super) fn stop(&mut self, at: i64) {
