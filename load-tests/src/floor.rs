@@ -22,7 +22,8 @@ use tokio::net::TcpListener;
 use tokio::task::{LocalSet, spawn_local};
 
 use crate::load::{Kept, Target};
-use crate::servers::process::{Process, free_addresses, get, pinned};
+use crate::servers::ports::free_addresses;
+use crate::servers::process::{Process, get, pinned};
 
 /// How long it may take to start.
 const READY_TIME_MAX: Duration = Duration::from_secs(10);

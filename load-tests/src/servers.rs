@@ -2,6 +2,7 @@
 //! with their owner.
 
 pub mod kafka;
+pub mod ports;
 pub(crate) mod process;
 pub(crate) mod redis;
 pub(crate) mod vernier;

@@ -2,11 +2,12 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use load_tests::servers::ports::free_addresses;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -43,11 +44,6 @@ impl Answer {
     }
 }
 
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("an address").port()
-}
-
 impl Vernier {
     /// `vernier up --no-traffic`, ready.
     pub(crate) fn up() -> Self {
@@ -63,7 +59,8 @@ impl Vernier {
 
     fn ready(data: TempDir, more: &[&str]) -> Self {
         let arguments = [&["up", "--no-traffic"], more].concat().into_iter().map(str::to_owned).collect();
-        let mut vernier = Self { data, bid: free_port(), admin: free_port(), arguments, child: None };
+        let [bid, admin] = free_addresses().expect("free ports").map(|address| address.port());
+        let mut vernier = Self { data, bid, admin, arguments, child: None };
         vernier.start();
         vernier
     }

@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use tokio::time::{sleep, timeout};
 
-use super::process::{POLL, Process, free_addresses};
+use super::ports::free_addresses;
+use super::process::{POLL, Process};
 use crate::proxy::Proxy;
 
 /// How long a broker may take until it serves.

@@ -1,12 +1,10 @@
 //! Processes that are ended with whoever started them.
 
-use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Error};
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -19,11 +17,6 @@ use crate::usage::{TICK, ticks};
 pub(crate) const POLL: Duration = Duration::from_millis(20);
 /// How long a server may take for one answer to an operator.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// Ports below those that systems give to clients (`net.ipv4.ip_local_port_range`) and above those of most services.
-const PORTS: std::ops::Range<u16> = 18_000..32_000;
-/// Ports that are looked at until so many are free as are wanted.
-const TRIES_MAX: usize = 1_000;
 
 /// A running process. It is killed when this is dropped, also where it was stopped by a signal.
 #[derive(Debug)]
@@ -156,29 +149,6 @@ pub(crate) fn get(path: &str) -> String {
     format!("GET {path} HTTP/1.1\r\nhost: vernier\r\nconnection: close\r\n\r\n")
 }
 
-/// Ports that were handed out: who got one may not listen yet, or be about to listen again.
-static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
-
-/// Addresses of the loopback that are free at this moment, each another one. Nobody is given their ports unasked, so they
-/// stay free until whoever asked has started to listen.
-pub(crate) fn free_addresses<const N: usize>() -> io::Result<[SocketAddr; N]> {
-    let mut given = GIVEN.lock().unwrap_or_else(PoisonError::into_inner);
-    let mut listeners = Vec::new();
-    for _ in 0..TRIES_MAX {
-        if listeners.len() == N {
-            break;
-        }
-        let port = rand::random_range(PORTS);
-        if let Ok(listener) = TcpListener::bind(("127.0.0.1", port))
-            && given.insert(port)
-        {
-            listeners.push(listener);
-        }
-    }
-    let addresses: Vec<_> = listeners.iter().map(TcpListener::local_addr).collect::<io::Result<_>>()?;
-    addresses.try_into().map_err(|_| Error::other("ports are missing"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -217,7 +187,7 @@ mod tests {
         let missing = Process::start(&mut Command::new("/no/such/program"), &log).unwrap_err();
         assert!(missing.to_string().starts_with("/no/such/program: "), "{missing}");
         let mut ended = Process::start(&mut Command::new("true"), &log).unwrap();
-        let [nowhere] = free_addresses().unwrap();
+        let [nowhere] = crate::servers::ports::free_addresses().unwrap();
         let waited = ended.answers(nowhere, "?", "!", Duration::from_secs(600)).await.unwrap_err();
         assert!(waited.to_string().starts_with("it ended: "), "{waited}");
         std::fs::remove_file(log).unwrap();

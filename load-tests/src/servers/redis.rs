@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use super::process::{Process, free_addresses};
+use super::ports::free_addresses;
+use super::process::Process;
 
 /// How long a Redis may take until it answers, or until a replica has all that its master has.
 const READY_TIME_MAX: Duration = Duration::from_secs(20);

@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use tokio::time::{sleep, timeout};
 
-use super::process::{POLL, Process, free_addresses, get, pinned, unsignalled};
+use super::ports::free_addresses;
+use super::process::{POLL, Process, get, pinned, unsignalled};
 
 /// How long it may take until it is ready, or does what it is told.
 const READY_TIME_MAX: Duration = Duration::from_secs(60);

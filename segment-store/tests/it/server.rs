@@ -80,10 +80,15 @@ impl Drop for Server {
     }
 }
 
-/// Ports that are free at this moment, each another one.
+/// Ports that are free at this moment, each another one, below those that systems give to clients unasked.
 pub(crate) fn free_ports<const N: usize>() -> [u16; N] {
-    let listeners: [TcpListener; N] = std::array::from_fn(|_| TcpListener::bind("127.0.0.1:0").unwrap());
+    let listener = || std::iter::repeat_with(|| rand::random_range(18_000..32_000)).find_map(bound).unwrap();
+    let listeners: [TcpListener; N] = std::array::from_fn(|_| listener());
     listeners.map(|listener| listener.local_addr().unwrap().port())
+}
+
+fn bound(port: u16) -> Option<TcpListener> {
+    TcpListener::bind(("127.0.0.1", port)).ok()
 }
 
 /// The `redis-server` of the environment, or the one that `deploy/local/services` unpacked, or that of the system.

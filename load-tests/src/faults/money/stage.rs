@@ -13,7 +13,7 @@ use crate::exchange::journal::now_ms;
 use crate::faults::campaigns::{EXCHANGE, people};
 use crate::proxy::{self, Proxy};
 use crate::servers::kafka::{Access, Kafka};
-use crate::servers::process::free_addresses;
+use crate::servers::ports::free_addresses;
 use crate::servers::redis::Redis;
 use crate::servers::vernier::{Engines, Setup, Vernier, bidder_name};
 
