@@ -18,6 +18,7 @@ use decision::profile::Membership;
 use decision::targeting::{DeviceType, Fact, Targeting};
 use decision::time::Seconds;
 use divan::{AllocProfiler, Bencher};
+use event_log::Partition;
 use proto::wire::campaigns_record::Change;
 use proto::wire::{LeaseGrant, LeaseRecord, lease_record::Event};
 use segment_store::Join;
@@ -175,7 +176,11 @@ async fn place() -> Place {
             refusal: 0,
             multiplier_ppm: 0,
         };
-        keeper.take(&LeaseRecord { event: Some(Event::Grant(grant)), ..LeaseRecord::default() }, now);
+        keeper.take(
+            Partition::default(),
+            &LeaseRecord { event: Some(Event::Grant(grant)), ..LeaseRecord::default() },
+            now,
+        );
     }
     place
 }

@@ -7,15 +7,18 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwapOption;
-use decision::ids::{CampaignId, LeaseId};
+use decision::ids::{CampaignId, LeaseId, ShardId};
 use decision::money::{Nanos, ONE_PPM};
 use decision::time::Micros;
+use event_log::Partition;
+use proto::wire::LeaseGrant;
 
-use crate::limits::{LEASE_RENEW_S, LEASE_RENEW_SHARE};
+use crate::limits::{LEASE_RENEW_S, LEASE_RENEW_SHARE, ODDS_SPARE_BIDS};
+use odds::Counts;
 use shortage::Answer;
 
-mod hearing;
 mod keeper;
+mod odds;
 mod reservations;
 mod shortage;
 mod supply;
@@ -23,7 +26,7 @@ mod supply;
 mod tests;
 
 pub use keeper::{Keeper, KeeperStatus, Wanted};
-pub use reservations::Reservations;
+pub use reservations::{Reservations, Windows};
 pub use shortage::Shortage;
 
 /// What one campaign may spend on this node.
@@ -35,6 +38,9 @@ pub struct Account {
     wanted: AtomicI64,
     /// What the ledger has prices multiplied by, in millionths.
     pace_ppm: AtomicU32,
+    /// What part of its price a bid holds of a large lease, in millionths.
+    held_ppm: AtomicU32,
+    counts: Arc<Counts>,
     answer: Mutex<Answer>,
 }
 
@@ -42,16 +48,24 @@ impl Account {
     /// An account with no money yet.
     pub fn new(campaign: CampaignId) -> Self {
         let (current, wanted) = (ArcSwapOption::empty(), AtomicI64::new(0));
-        let pace_ppm = AtomicU32::new(ONE_PPM);
-        Self { campaign, current, wanted, pace_ppm, answer: Mutex::new(Answer::None) }
+        let [pace_ppm, held_ppm] = [(); 2].map(|()| AtomicU32::new(ONE_PPM));
+        let (counts, answer) = (Arc::default(), Mutex::new(Answer::None));
+        Self { campaign, current, wanted, pace_ppm, held_ppm, counts, answer }
     }
 
-    /// Sets `amount` aside, and names the lease it is of. `None`: there is no lease, it has ended, or it has not enough
-    /// left.
-    pub fn reserve(&self, amount: Nanos, now: Micros) -> Option<Arc<Lease>> {
+    /// Sets aside what a bid of `amount` is expected to cost at the most. `None`: there is no lease, it has ended, or it has not
+    /// enough left.
+    pub fn reserve(&self, amount: Nanos, now: Micros) -> Option<Taken> {
         self.wanted.fetch_add(amount.get(), Ordering::Relaxed);
         let lease = self.current.load();
-        lease.as_ref().filter(|lease| lease.take(amount, now)).map(Arc::clone)
+        let lease = lease.as_ref()?;
+        let held = match self.held_ppm.load(Ordering::Relaxed).saturating_add(lease.spare_ppm) {
+            ONE_PPM.. => amount,
+            share_ppm => amount.scaled(share_ppm).max(Nanos::new(1)),
+        };
+        let lease = Some(lease).filter(|lease| lease.take(held, now)).map(Arc::clone)?;
+        self.counts.made(amount);
+        Some(Taken { lease, amount, held })
     }
 
     /// What prices are multiplied by so that the budget lasts, in millionths: 1 to 1,000,000. It may change at any
@@ -92,6 +106,33 @@ impl Account {
     }
 }
 
+/// Who tells of a lease: records of one shard of the ledger in one partition of `leases` are read in the order in which they were
+/// written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Teller {
+    /// The shard.
+    pub shard: ShardId,
+    /// The partition.
+    pub partition: Partition,
+}
+
+/// What is set aside for a bid.
+#[derive(Debug)]
+pub struct Taken {
+    /// Of which lease.
+    pub lease: Arc<Lease>,
+    /// What the bid costs at the most.
+    pub amount: Nanos,
+    held: Nanos,
+}
+
+impl Taken {
+    /// What is taken of the lease for the bid, until it is won.
+    pub fn held(&self) -> Nanos {
+        self.held
+    }
+}
+
 /// Money lent by the ledger to this node for one campaign until a time.
 #[derive(Debug)]
 #[repr(align(128))]
@@ -107,16 +148,25 @@ pub struct Lease {
     /// From when on the next one is asked for.
     renew_at: Micros,
     granted: Nanos,
+    /// What part of its price a bid holds besides, in millionths: of a small lease there are few bids, which may be luckier than
+    /// many.
+    spare_ppm: u32,
+    teller: Teller,
+    counts: Arc<Counts>,
 }
 
 impl Lease {
-    /// A lease that is granted at `now`.
-    fn new(id: LeaseId, campaign: CampaignId, granted: Nanos, now: Micros, until: Micros) -> Self {
+    /// A lease that `teller` grants at `now`, for impressions that cost up to `price_max`.
+    fn new(grant: &LeaseGrant, price_max: Nanos, teller: Teller, counts: Arc<Counts>, now: Micros) -> Self {
+        let (id, campaign) = (LeaseId(grant.lease), CampaignId(grant.campaign));
+        let (granted, until) = (Nanos::new(grant.amount), Micros(grant.until));
+        let spare = ODDS_SPARE_BIDS * price_max.get() as f64 / granted.get().max(1) as f64;
+        let spare_ppm = (spare.clamp(0.0, 1.0) * f64::from(ONE_PPM)) as u32;
         // The next lease must not be due as soon as a short one is there.
         let share = until.0.saturating_sub(now.0) / LEASE_RENEW_SHARE;
         let renew_at = until.plus_seconds(-LEASE_RENEW_S).max(Micros(until.0.saturating_sub(share)));
         let (available, retired) = (AtomicI64::new(granted.get()), AtomicBool::new(false));
-        Self { available, retired, id, campaign, until, renew_at, granted }
+        Self { available, retired, id, campaign, until, renew_at, granted, spare_ppm, teller, counts }
     }
 
     /// Of what was granted: with less the next one is asked for.
@@ -148,6 +198,11 @@ impl Lease {
     fn retire(&self) -> Nanos {
         self.retired.store(true, Ordering::Release);
         self.take_all()
+    }
+
+    /// Takes more for a bid that was won, also where that is more than there is.
+    fn take_more(&self, amount: Nanos) {
+        self.available.fetch_sub(amount.get(), Ordering::AcqRel);
     }
 
     fn take_all(&self) -> Nanos {

@@ -115,9 +115,8 @@ pub const LEASE_IDLE_S_MIN: i64 = 2;
 /// The most of those. A usual lease (30 s) is renewed in time all the same.
 pub const LEASE_IDLE_S_MAX: i64 = 20;
 
-/// Seconds in which a ledger that left an ask unanswered tells what was charged meanwhile: no bid in flight counts as lost
-/// before.
-pub const LEDGER_CATCH_UP_S: i64 = 60;
+/// Seconds that a notice may be on its way from the node that took it into the stream: so much longer a bid in flight is waited for.
+pub const NOTICE_UNDER_WAY_S: i64 = 3;
 
 /// The seconds over which it is averaged how fast a campaign spends here: a usual lease.
 pub const LEASE_SPEND_S: f64 = 30.0;
@@ -125,6 +124,18 @@ pub const LEASE_SPEND_S: f64 = 30.0;
 /// until it is renewed.
 pub const LEASE_ROOM: f64 = 2.5;
 const _: () = assert!(LEASE_ROOM > 2.0);
+/// How many times what usually wins of bids in flight is held for them.
+pub const ODDS_MARGIN: f64 = 4.0;
+/// And for all that are made while a lease lasts together, so many whole prices.
+pub const ODDS_SPARE_BIDS: f64 = 2.0;
+/// The time that is meant, in seconds: a usual lease.
+pub const ODDS_LEASE_S: f64 = 30.0;
+/// Bids at the highest price whose end is known, before less than the whole price is held.
+pub const ODDS_BIDS_MIN: f64 = 500.0;
+/// The seconds over which it is averaged what usually wins.
+pub const ODDS_SLOW_S: f64 = 600.0;
+/// And what wins now.
+pub const ODDS_FAST_S: f64 = 10.0;
 /// Ticks between two looks at which campaigns want money, where none was published: a flight that begins or ends.
 pub const LEASE_WANT_TICKS: u32 = 10;
 /// Milliseconds between two looks at what the node needs.

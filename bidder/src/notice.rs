@@ -160,7 +160,7 @@ fn sealed(claims: &Claims<'_>) -> wire::Sealed {
 /// Money is charged by the ledger alone.
 fn act(bidder: &Bidder, kind: NoticeKind, claims: &Claims<'_>, dialect: &Dialect, billed: bool, now: Micros) {
     let expiry = claims.expires_at.seconds();
-    hold(&bidder.reservations, kind, claims, dialect, billed, now);
+    hold(&bidder.reservations, kind, claims, billed);
     match kind {
         NoticeKind::Win => bidder.metrics.segment(SegmentCount::Wins, claims.segment),
         NoticeKind::View => bidder.metrics.segment(SegmentCount::Views, claims.segment),
@@ -180,19 +180,12 @@ fn act(bidder: &Bidder, kind: NoticeKind, claims: &Claims<'_>, dialect: &Dialect
 }
 
 /// How long the money of a bid is held on this node, after a notice of it that is durable.
-pub fn hold(
-    reservations: &Reservations,
-    kind: NoticeKind,
-    claims: &Claims<'_>,
-    dialect: &Dialect,
-    billed: bool,
-    now: Micros,
-) {
+pub fn hold(reservations: &Reservations, kind: NoticeKind, claims: &Claims<'_>, billed: bool) {
     if billed {
         // Held until the ledger has charged it, and by then at the latest the token has expired.
         reservations.extend(claims.impression, claims.expires_at);
     } else if kind == NoticeKind::Win {
-        reservations.extend(claims.impression, now.plus_seconds(i64::from(dialect.billing_window_s)));
+        reservations.win(claims.impression);
     } else if kind == NoticeKind::Loss {
         reservations.release(claims.impression);
     }

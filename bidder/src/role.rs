@@ -11,9 +11,9 @@ use std::time::Duration;
 use decision::ids::NodeId;
 use decision::money::Rates;
 use decision::time::Micros;
-use event_log::{Appending, EventLog, ReadError, Stream};
+use event_log::{Appending, EventLog, ReadError, Record, Stream};
 use proto::record;
-use proto::wire::{LeaseRecord, lease_record::Event};
+use proto::wire::LeaseRecord;
 use segment_store::{IdHasher, Profiles};
 use tokio::sync::watch;
 use tracing::{error, warn};
@@ -192,7 +192,7 @@ impl Supply {
         let mut tick = tokio::time::interval(Duration::from_millis(LEASE_TICK_MS));
         loop {
             tokio::select! {
-                records = tail.next() => records?.iter().for_each(|record| self.take(&record.value)),
+                records = tail.next() => records?.iter().for_each(|record| self.take(record)),
                 _ = tick.tick() => {
                     let now = (self.clock)();
                     if self.bidder.campaigns.caught_up() {
@@ -221,15 +221,16 @@ impl Supply {
         }
     }
 
-    fn take(&mut self, value: &[u8]) {
-        match record::decode::<LeaseRecord>(value) {
-            Ok(record) => self.keeper.take(&record, (self.clock)()),
+    fn take(&mut self, record: &Record) {
+        match record::decode::<LeaseRecord>(&record.value) {
+            Ok(said) => self.keeper.take(record.partition, &said, (self.clock)()),
             Err(problem) => warn!(%problem, "record of the stream leases cannot be read"),
         }
     }
 
     async fn say(&self, records: Vec<LeaseRecord>) {
-        let append = |record| self.bidder.log.append(Stream::Leases, key(record), record::encode(record));
+        let append =
+            |record: &LeaseRecord| self.bidder.log.append(Stream::Leases, record.key(), record::encode(record));
         // All are queued before the first answer is waited for.
         let queued: Vec<Appending> = records.iter().map(append).collect();
         for answer in queued {
@@ -247,17 +248,4 @@ impl Supply {
         }
         *self.status.lock().unwrap_or_else(PoisonError::into_inner) = status;
     }
-}
-
-/// The key of the stream: the campaign.
-fn key(record: &LeaseRecord) -> Vec<u8> {
-    let campaign = match &record.event {
-        Some(Event::Ask(ask)) => ask.campaign,
-        Some(Event::Grant(grant)) => grant.campaign,
-        Some(Event::Return(back)) => back.campaign,
-        Some(Event::Settled(settled)) => settled.campaign,
-        Some(Event::Pace(pace)) => pace.campaign,
-        None => 0,
-    };
-    campaign.to_string().into_bytes()
 }

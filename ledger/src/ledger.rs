@@ -271,6 +271,11 @@ impl Ledger {
         now.plus_seconds(-i64::from(self.policy.memory_margin_s))
     }
 
+    /// Whether a lease is open.
+    pub fn is_lending(&self) -> bool {
+        !self.leases.is_empty()
+    }
+
     /// The last sequence folded; 0: none.
     pub fn sequence(&self) -> u64 {
         self.sequence

@@ -52,6 +52,12 @@ pub const REST_RECORDS: usize = 16_384;
 /// Seconds between looks at whether time alone changes anything.
 pub const TICK_S: u64 = 1;
 
+/// Seconds between two records that say how far `outcomes` are whole.
+pub const WATERMARK_S: i64 = 10;
+
+/// Seconds between them while nothing happens.
+pub const WATERMARK_IDLE_S: i64 = 300;
+
 /// Records of a partition after which a shard notes that they were none of its own.
 pub const PLACE_RECORDS: u64 = 16_384;
 
@@ -69,8 +75,8 @@ pub const MISTAKES_LISTED_MAX: usize = 50;
 pub const CELL_CHARS_SHOWN_MAX: usize = 64;
 
 /// The rules that this program folds by, said in the first entry of each run: what an older one folded keeps to its own. From 1
-/// on charges say on which day they count, and days are closed.
-pub const FOLD_RULES: u32 = 1;
+/// on charges say on which day they count, and days are closed. From 2 on nodes are told of wins and losses that came to others.
+pub const FOLD_RULES: u32 = 2;
 
 /// The number of the fold of which a snapshot is a state: raised whenever the fold has other state or other rules, so that a
 /// snapshot of another program is left alone.

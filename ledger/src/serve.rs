@@ -20,6 +20,7 @@ use inputs::Inputs;
 use members::Stop;
 use shard::Shard;
 use snapshots::Snapshots;
+use watermarks::Watermarks;
 
 mod error;
 mod figures;
@@ -30,6 +31,7 @@ mod published;
 mod rebuild;
 mod shard;
 mod snapshots;
+mod watermarks;
 
 pub use error::ServeError;
 pub use figures::Figures;
@@ -129,6 +131,7 @@ struct Service<'s, C> {
     /// When places in the streams are noted though little was read.
     next_note: Micros,
     snapshots: Snapshots,
+    watermarks: Watermarks,
 }
 
 impl<'s, C: Fn() -> Micros> Service<'s, C> {
@@ -151,7 +154,9 @@ impl<'s, C: Fn() -> Micros> Service<'s, C> {
         handle.set_taken_in(inputs.offsets());
         let snapshots = Snapshots::behind(snapshot, settings.snapshot_entries);
         let (next_tick, next_note, goal) = (Micros(i64::MIN), Micros(i64::MIN), None);
-        let service = Self { log, shard, writer, clock, handle, epoch, goal, next_tick, next_note, snapshots };
+        let watermarks = Watermarks::new(log, shard.id);
+        let service =
+            Self { log, shard, writer, clock, handle, epoch, goal, next_tick, next_note, snapshots, watermarks };
         // The first entry of every run: it makes the epoch and the policy of the run part of the fold.
         let now = (service.clock)();
         let policy = wire::LedgerPolicy { shards: shard.of, rules: FOLD_RULES, ..settings.policy.into() };
@@ -273,8 +278,15 @@ impl<'s, C: Fn() -> Micros> Service<'s, C> {
         self.handle.set_taken_in(inputs.offsets());
         if let Some((at, _)) = self.goal.take_if(|_| caught_up) {
             self.handle.set_whole(at);
+            self.say_read(at).await?;
         }
         Ok(())
+    }
+
+    /// Says that everything is in that was there at `at`.
+    async fn say_read(&mut self, at: Micros) -> Result<(), ServeError> {
+        let due = self.handle.lock().as_ref().map(|books| self.watermarks.due(books, at));
+        watermarks::say(&self.writer, due.unwrap_or_default()).await
     }
 
     /// Begins a snapshot where it is time.

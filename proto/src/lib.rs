@@ -10,6 +10,7 @@ mod fields;
 mod fixtures;
 pub mod ids;
 pub mod json;
+mod leases;
 pub mod limits;
 pub mod opportunity;
 pub mod record;

@@ -91,7 +91,7 @@ fn an_audit_leaves_no_trace_but_itself() {
     }
     vernier.terminate();
     let mut kinds: Vec<(Value, Value)> =
-        vernier.events("outcomes").iter().map(|it| (it["kind"].clone(), it["notice_price"].clone())).collect();
+        vernier.outcomes().iter().map(|it| (it["kind"].clone(), it["notice_price"].clone())).collect();
     kinds.sort_by_key(|(kind, _)| kind.to_string());
     let expected = [("charge", "0.00075"), ("win", "0.00075")];
     assert_eq!(kinds, expected.map(|(kind, price)| (kind.into(), price.into())));

@@ -150,6 +150,11 @@ impl Vernier {
         lines.map(|line| serde_json::from_slice(line).expect("JSON")).collect()
     }
 
+    /// What the stream has of impressions.
+    pub(crate) fn outcomes(&self) -> Vec<Value> {
+        self.events("outcomes").into_iter().filter(|outcome| outcome["kind"] != "watermark").collect()
+    }
+
     pub(crate) fn post_bid(&self, exchange: &str, body: &[u8]) -> Answer {
         request(self.bid, "POST", &format!("/bid/{exchange}"), &[], body)
     }

@@ -143,14 +143,19 @@ fn until_ready(bidder: &Started) {
     until_told(bidder, "vernier_leases_open 2");
 }
 
-/// The bids of this price that `users` get, one each.
-fn bids(bidder: &Started, users: &[String], price: f64) -> impl Iterator<Item = Value> {
+/// The bids that `users` get, one each.
+fn all_bids(bidder: &Started, users: &[String]) -> impl Iterator<Item = Value> {
     let of = move |user: &String| {
         let answer = request(bidder.address("vernier bidder: "), "POST /bid/demo", &bid_request(user));
         let answer: Value = serde_json::from_str(body(&answer)).ok()?;
-        Some(answer["seatbid"][0]["bid"][0].clone()).filter(|bid| bid["price"] == price)
+        Some(answer["seatbid"][0]["bid"][0].clone())
     };
     users.iter().filter_map(of)
+}
+
+/// Those of this price.
+fn bids(bidder: &Started, users: &[String], price: f64) -> impl Iterator<Item = Value> {
+    all_bids(bidder, users).filter(move |bid| bid["price"] == price)
 }
 
 /// The first of them.
@@ -169,12 +174,20 @@ fn call(bidder: &Started, bid: &Value, notice: &str, price: &str) -> bool {
 fn bidders_share_campaigns_people_and_money() {
     let installation = Installation::new();
     let (control, segments) = (installation.start("control"), installation.start("segments"));
-    let (ledger, bidders) = (installation.start("ledger"), ["bidder", "bidder"].map(|role| installation.start(role)));
+    // Nobody wins or loses by the clock meanwhile.
+    let patient = "[[exchange]]\nname = \"demo\"\nuser_ids = \"ours\"\nauction_window_s = 1800\n";
+    let patient = format!("bidder --config {}", write(installation.scratch.path(), "patient.toml", patient));
+    let (ledger, bidders) = (installation.start("ledger"), [(); 2].map(|()| installation.start(&patient)));
     installation.publish(&control);
     bidders.iter().for_each(until_ready);
     let users: Vec<String> = (0..20).map(|number| format!("visitor-{number}")).collect();
     installation.import(&segments, &users);
     let [one, other] = &bidders;
+    let strangers: Vec<String> = (0..20).map(|number| format!("stranger-{number}")).collect();
+    let lost: Vec<Value> = all_bids(one, &strangers).collect();
+    assert!(!lost.is_empty() && lost.iter().all(|bid| call(other, bid, "lurl", "")));
+    // The node that bid hears of it from the ledger.
+    until_told(one, "vernier_reservations_open 0");
     let bids = [bid(one, &users, 9.0), bid(other, &users, 9.0)];
     for (bid, price) in bids.iter().zip(["2", "3"]) {
         assert!(call(other, bid, "nurl", price) && call(other, bid, "burl", price), "any node takes any notice");

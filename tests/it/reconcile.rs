@@ -33,7 +33,7 @@ fn booked() -> (Vernier, Vec<Billed>, Billed) {
     }
     let bid = vernier.bid("visitor-3");
     vernier.terminate();
-    for outcome in vernier.events("outcomes") {
+    for outcome in vernier.outcomes() {
         let of = |billed: &&mut Billed| outcome["impression"] == billed.impression.as_str();
         let billed = billed.iter_mut().find(of).expect("what was billed");
         // The day is ours where the test runs across midnight.

@@ -7,7 +7,8 @@ use decision::ids::ShardId;
 use decision::time::Micros;
 use ledger::{Effects, Ledger, LedgerPolicy};
 use proto::wire::{
-    CampaignStop, JournalEntry, LeaseRecord, Outcome, Source, Tick, journal_entry::Input, lease_record::Event,
+    CampaignStop, JournalEntry, LeaseRead, LeaseRecord, Outcome, Source, Tick, journal_entry::Input,
+    lease_record::Event,
 };
 
 use crate::network::{Change, Place, Read, Streams, Topic};
@@ -37,6 +38,10 @@ pub(crate) struct Bank {
     leases: Place,
     next_tick: Micros,
     skew: i64,
+    /// When it last had read everything, where that is not said yet.
+    read_at: Option<Micros>,
+    /// When the next one is said.
+    next_said: Micros,
 }
 
 impl Bank {
@@ -60,6 +65,8 @@ impl Bank {
             leases: place,
             next_tick,
             skew: start.skew,
+            read_at: None,
+            next_said: Micros(i64::MIN),
         };
         let missing = bank.rebuild(streams);
         bank.publish(streams, missing).expect("nobody took over meanwhile");
@@ -115,6 +122,7 @@ impl Bank {
             self.next_tick = now.plus_seconds(1);
             batch.push((None, Input::Tick(Tick {})));
         }
+        self.read_at = caught_up.then_some(now);
         self.entries(batch, now)
     }
 
@@ -159,6 +167,16 @@ impl Bank {
         effects.outcomes.into_iter().for_each(|outcome| streams.outcomes.append(outcome.campaign, outcome));
         effects.leases.into_iter().for_each(|record| streams.tell(record));
         Ok(())
+    }
+
+    /// Says how far it has read, in each partition, while money is lent: all of it is folded and published.
+    pub(crate) fn say_read(&mut self, streams: &mut Streams) {
+        let Some(at) = self.read_at.take().filter(|at| *at >= self.next_said && self.books.is_lending()) else {
+            return;
+        };
+        self.next_said = at.plus_seconds(1);
+        let event = Some(Event::Read(LeaseRead { notices_until: at.0 }));
+        streams.leases.append_to_all(&LeaseRecord { at: at.0, event, ..LeaseRecord::default() });
     }
 
     pub(crate) fn keep_snapshot(&self, streams: &mut Streams) {

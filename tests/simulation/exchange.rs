@@ -62,6 +62,8 @@ pub(crate) struct Traffic {
     /// What is published, and when.
     pub(crate) changes: Vec<(i64, Change)>,
     pub(crate) manners: Manners,
+    /// Of so many bids all but one lose to others for sure, and nobody tells of it.
+    pub(crate) crowd: u32,
 }
 
 impl Traffic {
@@ -76,8 +78,9 @@ impl Traffic {
         let dialect = Dialect { billable, ..Dialect::new(ExchangeName::new("demo").unwrap()) };
         let manners =
             [Manners::Punctual, Manners::Punctual, Manners::Forgetful, Manners::Overdue][r.random_range(0..4)];
-        let mut traffic =
-            Self { dialect, machines, from, thin_from, until, opportunities: Vec::new(), changes: Vec::new(), manners };
+        let crowd = if r.random_bool(1.0 / 16.0) { 40 } else { 1 };
+        let (opportunities, changes) = (Vec::new(), Vec::new());
+        let mut traffic = Self { dialect, machines, from, thin_from, until, opportunities, changes, manners, crowd };
         let midnight = r.random_bool(0.5).then(|| from + r.random_range(busy / 5..busy));
         let demand = r.random_range(0.5..3.0);
         for id in 1..=r.random_range(1..=3) {
@@ -94,11 +97,15 @@ impl Traffic {
         let days = 1.0 + f64::from(u8::from(midnight.is_some()));
         // Half the bids win, at some seven tenths of the highest price.
         let count = (demand * days * daily as f64 / (price as f64 * 0.35)) as usize;
-        for _ in 0..count {
+        for number in 0..count * self.crowd as usize {
             let is_busy = r.random_bool(0.85);
             let at = if is_busy { self.from..self.thin_from } else { self.thin_from..self.until };
             let bid = price - r.random_range(0..price / 2);
-            let market = campaign.rate.convert_down(Nanos::new(r.random_range(price / 5..price * 13 / 10)));
+            let market = match number as u32 % self.crowd {
+                0 => r.random_range(price / 5..price * 13 / 10),
+                _ => 2 * price,
+            };
+            let market = campaign.rate.convert_down(Nanos::new(market));
             let (at, machine) = (r.random_range(at), r.random_range(0..self.machines));
             self.opportunities.push(Opportunity { at, machine, campaign: id, price: bid, market, seed: r.random() });
         }
@@ -243,7 +250,7 @@ impl Fate {
     }
 
     fn lost(mut self, traffic: &Traffic, sent: &mut Vec<Delivery>, reached: &mut Reached) {
-        if self.r.random_bool(0.2) {
+        if traffic.crowd > 1 || self.r.random_bool(0.2) {
             reached.add(Reach::LossUntold);
         } else {
             let after = self.delay(0.1, 3.0, 0.1, 50.0);

@@ -8,6 +8,7 @@ mod faults;
 mod million;
 mod network;
 mod node;
+mod odds;
 mod oracle;
 mod reached;
 mod runs;

@@ -2,7 +2,7 @@
 //! own.
 
 use decision::money::Rate;
-use proto::wire::{CampaignBudget, JournalEntry, LeaseRecord, LedgerSnapshot, Notice, Outcome, lease_record::Event};
+use proto::wire::{CampaignBudget, JournalEntry, LeaseRecord, LedgerSnapshot, Notice, Outcome};
 
 const PARTITIONS: usize = 2;
 
@@ -37,6 +37,13 @@ impl<T> Topic<T> {
     /// Records of one key keep their order.
     pub(crate) fn append(&mut self, key: u32, value: T) {
         self.0[key as usize % PARTITIONS].push(value);
+    }
+
+    pub(crate) fn append_to_all(&mut self, value: &T)
+    where
+        T: Clone,
+    {
+        self.0.iter_mut().for_each(|records| records.push(value.clone()));
     }
 
     pub(crate) fn end(&self) -> Place {
@@ -99,20 +106,10 @@ impl Streams {
     }
 
     pub(crate) fn tell(&mut self, record: LeaseRecord) {
-        self.leases.append(campaign_of(&record), record);
+        self.leases.append(record.campaign().expect("it is about a campaign"), record);
     }
 
     pub(crate) fn take(&mut self, notice: Notice) {
         self.notices.append(notice.impression[0].into(), notice);
-    }
-}
-
-fn campaign_of(record: &LeaseRecord) -> u32 {
-    match record.event.as_ref().unwrap() {
-        Event::Ask(ask) => ask.campaign,
-        Event::Grant(grant) => grant.campaign,
-        Event::Return(back) => back.campaign,
-        Event::Settled(settled) => settled.campaign,
-        Event::Pace(pace) => pace.campaign,
     }
 }

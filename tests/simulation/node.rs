@@ -14,6 +14,7 @@ use decision::money::Nanos;
 use decision::outcome::Arm;
 use decision::profile::Keep;
 use decision::time::Micros;
+use event_log::Partition;
 use proto::wire::{LeaseRecord, Notice, lease_record::Event};
 
 use crate::network::{Campaign, Change, Place, Streams};
@@ -105,7 +106,7 @@ impl Process {
             }
         }
         for read in streams.leases.read(&mut self.leases, usize::MAX) {
-            self.keeper.take(read.value, now);
+            self.keeper.take(Partition(read.partition), read.value, now);
         }
     }
 
@@ -156,13 +157,14 @@ impl Process {
         let ppm = account.pace_ppm();
         reached.add_if(ppm < 1_000_000, Reach::Paced);
         let amount = Nanos::new(price).scaled(ppm).max(Nanos::new(1));
-        let Some(lease) = account.reserve(amount, now) else {
+        let Some(taken) = account.reserve(amount, now) else {
             reached.add(Reach::NoLease);
             return None;
         };
-        let id = lease.id;
-        let deadline = now.plus_seconds(setting.dialect.auction_window_s.into());
-        assert!(self.reservations.hold(impression, lease, amount, deadline), "there is room");
+        reached.add_if(taken.held() < taken.amount, Reach::HeldLess);
+        let id = taken.lease.id;
+        let windows = setting.dialect.windows(now);
+        assert!(self.reservations.hold(impression, taken, windows), "there is room");
         Some(Claims {
             impression,
             exchange: setting.dialect.name,
@@ -208,7 +210,7 @@ impl Process {
             return Answer::Expired;
         }
         if outcome == NoticeOutcome::Taken {
-            notice::hold(&self.reservations, kind, &claims, &setting.dialect, billable, now);
+            notice::hold(&self.reservations, kind, &claims, billable);
         }
         Answer::Acknowledged(outcome)
     }

@@ -19,6 +19,7 @@ reaches! {
     Bid,
     BidInHaste,
     NoLease,
+    HeldLess,
     Paced,
     Drained,
     // What happens to them.

@@ -101,10 +101,9 @@ impl<'a> Offers<'a> {
     /// Holds money of the campaign's lease, which is named, until the auction must be over.
     fn hold(&self, slot: Slot, amount: Nanos, impression: ImpressionId) -> Option<LeaseId> {
         let now = self.request.now;
-        let lease = self.snapshot.accounts.get(slot.0 as usize)?.reserve(amount, now)?;
-        let deadline = now.plus_seconds(i64::from(self.dialect.auction_window_s));
-        let id = lease.id;
-        self.core.bidder.reservations.hold(impression, lease, amount, deadline).then_some(id)
+        let taken = self.snapshot.accounts.get(slot.0 as usize)?.reserve(amount, now)?;
+        let id = taken.lease.id;
+        self.core.bidder.reservations.hold(impression, taken, self.dialect.windows(now)).then_some(id)
     }
 
     /// An impression gets a bid.

@@ -1,8 +1,10 @@
 //! What one exchange does differently from the others: settings, agreed with it and checked by the configuration.
 
 use decision::ids::ExchangeName;
+use decision::time::Micros;
 
 use crate::exchange::response::is_plain_url;
+use crate::lease::Windows;
 use crate::limits::TMAX_MS_MAX;
 use crate::token::NoticeKind;
 
@@ -143,6 +145,12 @@ impl Dialect {
             secure_required: false,
             macros: Macros::default(),
         }
+    }
+
+    /// By when a bid that is made at `now` must be won and billed.
+    pub fn windows(&self, now: Micros) -> Windows {
+        let won_by = now.plus_seconds(self.auction_window_s.into());
+        Windows { won_by, billed_by: won_by.plus_seconds(self.billing_window_s.into()) }
     }
 
     /// Whether a bid carries a URL for this kind of notice. Views and clicks are reported by our markup everywhere.

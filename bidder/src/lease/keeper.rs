@@ -4,17 +4,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use decision::ids::{AdvertiserId, CampaignId, ImpressionId, LeaseId, NodeId};
+use decision::ids::{AdvertiserId, CampaignId, ImpressionId, LeaseId, NodeId, ShardId};
 use decision::money::Nanos;
 use decision::time::Micros;
+use event_log::Partition;
 use proto::wire::lease_record::Event;
 use proto::wire::{LeaseAsk, LeaseGrant, LeaseRecord, LeaseRefusal, LeaseReturn, LeaseSettled};
 
-use super::hearing::Hearing;
 use super::shortage::{Answer, Shortage};
 use super::supply::{Ask, Supply};
-use super::{Account, Lease, Reservations};
-use crate::limits::{LEASE_IMPRESSIONS_MIN, LEASE_REFUSED_AGAIN_S, LEASE_SHARE_OF_DAY};
+use super::{Account, Lease, Reservations, Teller};
+use crate::limits::{LEASE_IMPRESSIONS_MIN, LEASE_REFUSED_AGAIN_S, LEASE_SHARE_OF_DAY, NOTICE_UNDER_WAY_S};
 
 /// A campaign that should have money on this node.
 #[derive(Clone, Debug)]
@@ -59,7 +59,8 @@ pub struct Keeper {
     supplies: BTreeMap<CampaignId, Supply>,
     leases: BTreeMap<LeaseId, Open>,
     asks: u64,
-    hearing: Hearing,
+    /// Up to when each has told what became of bids, as other nodes were told.
+    told: BTreeMap<Teller, Micros>,
     /// Whether what was handed back is to be said once more.
     say_again: bool,
 }
@@ -90,7 +91,7 @@ impl Keeper {
             supplies: BTreeMap::new(),
             leases: BTreeMap::new(),
             asks: 0,
-            hearing: Hearing::default(),
+            told: BTreeMap::new(),
             say_again: false,
         }
     }
@@ -111,10 +112,13 @@ impl Keeper {
 
     /// What to tell the ledger now: asks for campaigns that run short, and money handed back.
     pub fn tick(&mut self, now: Micros) -> Vec<LeaseRecord> {
-        if let Some(due) = self.hearing.told(now) {
-            self.reservations.release_due(due);
+        for (teller, told) in &self.told {
+            self.reservations.release_due(*teller, *told);
         }
-        self.supplies.values().for_each(|supply| retire_past(&supply.want.account, &self.reservations, now));
+        for supply in self.supplies.values_mut() {
+            retire_past(&supply.want.account, &self.reservations, now);
+            supply.weigh(now);
+        }
         // What is handed back is not held any more.
         let returns = self.returns();
         let mut records = self.asks(now);
@@ -128,15 +132,14 @@ impl Keeper {
         self.tick(now)
     }
 
-    /// Takes a record of the stream `leases`. Those of other nodes are not ours to act on.
-    pub fn take(&mut self, record: &LeaseRecord, now: Micros) {
-        if let Some(Event::Grant(_) | Event::Pace(_) | Event::Settled(_)) = &record.event {
-            self.say_again |= self.hearing.hear(now);
-        }
+    /// Takes a record of a partition of the stream `leases`. Those of other nodes are not ours to act on.
+    pub fn take(&mut self, partition: Partition, record: &LeaseRecord, now: Micros) {
+        let teller = Teller { shard: ShardId(record.shard), partition };
         match &record.event {
-            Some(Event::Grant(grant)) if grant.node == self.node.0 => self.granted(grant, now),
+            Some(Event::Grant(grant)) if grant.node == self.node.0 => self.granted(grant, teller, now),
             Some(Event::Pace(pace)) => self.paced(CampaignId(pace.campaign), pace.multiplier_ppm),
             Some(Event::Settled(settled)) if settled.node == self.node.0 => self.settled(settled, now),
+            Some(Event::Read(read)) => self.read(teller, Micros(read.notices_until), now),
             _ => {}
         }
     }
@@ -157,9 +160,6 @@ impl Keeper {
         let mut asks = Vec::new();
         for (campaign, supply) in &mut self.supplies {
             if supply.is_due(now) {
-                if let Ask::Sent(_) = supply.ask {
-                    self.hearing.miss();
-                }
                 self.asks += 1;
                 let held = supply.leases.iter().map(|lease| self.leases[lease].held());
                 let held = held.fold(Nanos::ZERO, Nanos::saturating_add);
@@ -179,17 +179,29 @@ impl Keeper {
         }
     }
 
-    fn granted(&mut self, grant: &LeaseGrant, now: Micros) {
+    /// The ledger has read the notices of every node up to `until`: a bid that nobody said was won by then is lost. Its clock may
+    /// be ahead of this node's, and the last notices may be durable at their node and not in the stream yet.
+    fn read(&mut self, teller: Teller, until: Micros, now: Micros) {
+        let until = until.min(now).plus_seconds(-NOTICE_UNDER_WAY_S);
+        let told = self.told.entry(teller).or_insert(until);
+        *told = until.max(*told);
+    }
+
+    fn granted(&mut self, grant: &LeaseGrant, teller: Teller, now: Micros) {
         let id = LeaseId(grant.lease);
         if self.leases.contains_key(&id) {
             return;
         }
         let (campaign, amount) = (CampaignId(grant.campaign), Nanos::new(grant.amount));
         self.paced(campaign, grant.multiplier_ppm);
-        let lease = Arc::new(Lease::new(id, campaign, amount, now, Micros(grant.until)));
         let supply = self.supplies.get_mut(&campaign);
+        let want = supply.as_ref().map(|supply| &supply.want);
+        let counts = want.map(|want| Arc::clone(&want.account.counts)).unwrap_or_default();
+        let price_max = want.map_or(Nanos::ZERO, |want| want.price_max);
+        let lease = Arc::new(Lease::new(grant, price_max, teller, counts, now));
         if let Some(supply) = supply {
             supply.answered = true;
+            self.say_again |= std::mem::take(&mut supply.missed);
             if grant.lease == 0 {
                 let refusal = LeaseRefusal::try_from(grant.refusal).unwrap_or(LeaseRefusal::None);
                 supply.want.account.heard(Answer::Refused(refusal));
@@ -225,9 +237,9 @@ impl Keeper {
                 supply.leases.remove(&id);
             }
         }
-        let impressions = settled.impressions.iter().filter_map(|bytes| bytes.as_slice().try_into().ok());
-        let impressions: Vec<ImpressionId> = impressions.map(ImpressionId).collect();
-        let held = self.reservations.settle(id, &impressions);
+        named(&settled.won).for_each(|impression| self.reservations.win(impression));
+        named(&settled.lost).for_each(|impression| self.reservations.release(impression));
+        let held = self.reservations.settle(id, named(&settled.impressions));
         self.reservations.put_back(Arc::clone(&open.lease), held.saturating_sub(delta));
         if settled.closed {
             // The ledger has taken back what was left: none of it may be spent or handed back again.
@@ -258,6 +270,10 @@ impl Keeper {
         };
         changed.into_iter().filter_map(event).collect()
     }
+}
+
+fn named(impressions: &[Vec<u8>]) -> impl Iterator<Item = ImpressionId> {
+    impressions.iter().filter_map(|bytes| bytes.as_slice().try_into().ok()).map(ImpressionId)
 }
 
 fn said(now: Micros, event: Event) -> LeaseRecord {

@@ -1,7 +1,7 @@
 //! Money held for bids in flight, by impression. Only the node that bid holds and releases it.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BTreeMap, BinaryHeap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use decision::ids::{ImpressionId, LeaseId};
@@ -10,8 +10,17 @@ use decision::time::Micros;
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
-use super::Lease;
+use super::{Lease, Taken, Teller};
 use crate::limits::{RESERVATION_SHARDS, RESERVATIONS_MAX, RESERVATIONS_ROOM_MIN};
+
+/// By when the bid must be won, and once it is won, billed.
+#[derive(Clone, Copy, Debug)]
+pub struct Windows {
+    /// The end of the auction window.
+    pub won_by: Micros,
+    /// The end of the billing window behind it.
+    pub billed_by: Micros,
+}
 
 /// The open reservations of this node.
 #[derive(Debug)]
@@ -24,15 +33,33 @@ pub struct Reservations {
 #[derive(Debug, Default)]
 struct Shard {
     held: HashMap<ImpressionId, Held, FixedState>,
-    /// Every deadline that may be due; one that was moved since is looked at and put back.
-    deadlines: BinaryHeap<Reverse<(Micros, ImpressionId)>>,
+    /// Every deadline that may be due, by who tells of it; one that was moved since is looked at and put back.
+    deadlines: BTreeMap<Teller, Deadlines>,
 }
+
+type Deadlines = BinaryHeap<Reverse<(Micros, ImpressionId)>>;
 
 #[derive(Debug)]
 struct Held {
     lease: Arc<Lease>,
+    /// What the bid costs at the most.
     amount: Nanos,
+    /// What is taken of the lease for it: all, once it is won.
+    held: Nanos,
+    is_won: bool,
     deadline: Micros,
+    billed_by: Micros,
+}
+
+impl Held {
+    /// The bid was won, as is known now.
+    fn win(&mut self) {
+        if !std::mem::replace(&mut self.is_won, true) {
+            self.lease.counts.won(self.amount);
+            self.lease.take_more(self.amount.saturating_sub(self.held));
+            self.held = self.amount;
+        }
+    }
 }
 
 impl Shard {
@@ -42,8 +69,8 @@ impl Shard {
         if roomy(self.held.capacity(), self.held.len()) {
             self.held.shrink_to(2 * self.held.len());
         }
-        if roomy(self.deadlines.capacity(), self.deadlines.len()) {
-            self.deadlines.shrink_to(2 * self.deadlines.len());
+        for deadlines in self.deadlines.values_mut().filter(|them| roomy(them.capacity(), them.len())) {
+            deadlines.shrink_to(2 * deadlines.len());
         }
     }
 }
@@ -55,24 +82,36 @@ impl Default for Reservations {
 }
 
 impl Reservations {
-    /// Holds `amount`, which was just taken from `lease`, for `impression` until `deadline`. `false` where too many are
-    /// open: the money is back in the lease then, and the bid must not be sent.
+    /// Holds what was just `taken` for `impression` as long as `windows` say. `false` where too many are open: the money is back in
+    /// the lease then, and the bid must not be sent.
     #[must_use]
-    pub fn hold(&self, impression: ImpressionId, lease: Arc<Lease>, amount: Nanos, deadline: Micros) -> bool {
+    pub fn hold(&self, impression: ImpressionId, taken: Taken, windows: Windows) -> bool {
+        let Taken { lease, amount, held } = taken;
         let mut shard = self.shard(impression);
         if shard.held.len() >= RESERVATIONS_MAX / RESERVATION_SHARDS {
             drop(shard);
-            self.put_back(lease, amount);
+            self.put_back(lease, held);
             return false;
         }
-        shard.held.insert(impression, Held { lease, amount, deadline });
-        shard.deadlines.push(Reverse((deadline, impression)));
+        let Windows { won_by, billed_by } = windows;
+        shard.deadlines.entry(lease.teller).or_default().push(Reverse((won_by, impression)));
+        let held = Held { lease, amount, held, is_won: false, deadline: won_by, billed_by };
+        shard.held.insert(impression, held);
         true
     }
 
-    /// The bid was won: its money is held until `deadline` instead, if it is held here.
+    /// The bid was won: its money is held until it must be billed, if it is held here.
+    pub fn win(&self, impression: ImpressionId) {
+        if let Some(held) = self.shard(impression).held.get_mut(&impression) {
+            held.win();
+            held.deadline = held.deadline.max(held.billed_by);
+        }
+    }
+
+    /// The bid was billed: its money is held until `deadline` instead, if it is held here.
     pub fn extend(&self, impression: ImpressionId, deadline: Micros) {
         if let Some(held) = self.shard(impression).held.get_mut(&impression) {
+            held.win();
             held.deadline = held.deadline.max(deadline);
         }
     }
@@ -81,44 +120,57 @@ impl Reservations {
     pub fn release(&self, impression: ImpressionId) {
         let held = self.shard(impression).held.remove(&impression);
         if let Some(held) = held {
-            self.put_back(held.lease, held.amount);
+            self.lose(held);
         }
     }
 
-    /// Releases what was neither won nor lost in time; how many there were.
-    pub fn release_due(&self, now: Micros) -> usize {
-        (0..self.shards.len()).map(|at| self.release_due_in(at, now)).sum()
+    fn lose(&self, held: Held) {
+        if !held.is_won {
+            held.lease.counts.lost(held.amount);
+        }
+        self.put_back(held.lease, held.held);
     }
 
-    fn release_due_in(&self, at: usize, now: Micros) -> usize {
+    /// Releases what was neither won nor lost by `told`, up to when `teller` has told everything; how many there were.
+    pub(super) fn release_due(&self, teller: Teller, told: Micros) -> usize {
+        (0..self.shards.len()).map(|at| self.release_due_in(at, teller, told)).sum()
+    }
+
+    fn release_due_in(&self, at: usize, teller: Teller, told: Micros) -> usize {
         let mut due = Vec::new();
         let mut shard = lock(&self.shards[at]);
-        while let Some(Reverse((deadline, impression))) = shard.deadlines.peek().copied()
-            && deadline <= now
+        let Shard { held, deadlines } = &mut *shard;
+        let Some(deadlines) = deadlines.get_mut(&teller) else { return 0 };
+        while let Some(Reverse((deadline, impression))) = deadlines.peek().copied()
+            && deadline <= told
         {
-            shard.deadlines.pop();
-            match shard.held.get(&impression).map(|held| held.deadline) {
-                Some(moved) if moved > now => shard.deadlines.push(Reverse((moved, impression))),
-                Some(_) => due.extend(shard.held.remove(&impression)),
+            deadlines.pop();
+            match held.get(&impression).map(|held| held.deadline) {
+                Some(moved) if moved > told => deadlines.push(Reverse((moved, impression))),
+                Some(_) => due.extend(held.remove(&impression)),
                 None => {}
             }
         }
         shard.give_room_back();
         drop(shard);
         let released = due.len();
-        due.into_iter().for_each(|held| self.put_back(held.lease, held.amount));
+        due.into_iter().for_each(|held| self.lose(held));
         released
     }
 
-    /// The ledger charged impressions of `lease`: takes them out and returns what was held for them. Those of another
+    /// The ledger charged impressions of `lease`: takes them out and returns what was taken of it for them. Those of another
     /// lease, or not held here, count nothing.
-    pub(super) fn settle(&self, lease: LeaseId, impressions: &[ImpressionId]) -> Nanos {
-        let held = impressions.iter().filter_map(|impression| {
-            let mut shard = self.shard(*impression);
-            let ours = shard.held.get(impression).is_some_and(|held| held.lease.id == lease);
-            if ours { shard.held.remove(impression) } else { None }
+    pub(super) fn settle(&self, lease: LeaseId, impressions: impl Iterator<Item = ImpressionId>) -> Nanos {
+        let held = impressions.filter_map(|impression| {
+            let mut shard = self.shard(impression);
+            let ours = shard.held.get(&impression).is_some_and(|held| held.lease.id == lease);
+            if ours { shard.held.remove(&impression) } else { None }
         });
-        held.fold(Nanos::ZERO, |sum, held| sum.saturating_add(held.amount))
+        let taken = held.map(|mut held| {
+            held.win();
+            held.held
+        });
+        taken.fold(Nanos::ZERO, Nanos::saturating_add)
     }
 
     /// Gives `amount` back to its lease.
@@ -147,7 +199,8 @@ impl Reservations {
     /// For how many there is room.
     #[cfg(test)]
     pub(super) fn room(&self) -> usize {
-        let room = |shard: MutexGuard<'_, Shard>| shard.held.capacity().max(shard.deadlines.capacity());
+        let deadlines = |shard: &Shard| shard.deadlines.values().map(Deadlines::capacity).sum::<usize>();
+        let room = |shard: MutexGuard<'_, Shard>| shard.held.capacity().max(deadlines(&shard));
         self.shards.iter().map(|shard| room(lock(shard))).sum()
     }
 

@@ -8,6 +8,7 @@ use decision::money::{Nanos, ONE_PPM};
 use decision::time::Micros;
 use proto::wire::LeaseAsk;
 
+use super::odds::Odds;
 use super::shortage::Answer;
 use super::{Account, Wanted};
 use crate::limits::{LEASE_ASK_AGAIN_S, LEASE_IDLE_S_MAX, LEASE_IDLE_S_MIN, LEASE_ROOM, LEASE_SPEND_S};
@@ -20,6 +21,8 @@ pub(super) struct Supply {
     /// How much the last ask was for.
     pub(super) asked: Nanos,
     pub(super) answered: bool,
+    /// An ask was left unanswered, and none was answered since.
+    pub(super) missed: bool,
     /// How long the last lease was to last, in microseconds; 0: there was none.
     pub(super) lease_us: i64,
     /// Its leases that are not closed.
@@ -31,6 +34,7 @@ pub(super) struct Supply {
     /// How many seconds that is after the next ask.
     idle_s: i64,
     spend: Spend,
+    odds: Odds,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,12 +52,14 @@ impl Supply {
             ask: Ask::NotBefore(now),
             asked: Nanos::ZERO,
             answered: false,
+            missed: false,
             lease_us: 0,
             leases: BTreeSet::new(),
             asked_at: now,
             idle_until: now,
             idle_s: LEASE_IDLE_S_MIN,
             spend: Spend { nanos_per_s: 0.0, at: now },
+            odds: Odds::new(now),
         }
     }
 
@@ -79,6 +85,7 @@ impl Supply {
     pub(super) fn send(&mut self, now: Micros, held: Nanos) -> LeaseAsk {
         let account = &self.want.account;
         if let Ask::Sent(_) = self.ask {
+            self.missed = true;
             account.heard(Answer::None);
         }
         self.ask = Ask::Sent(now);
@@ -118,6 +125,13 @@ impl Supply {
             Some(lease) if lease.available() >= self.want.price_max => twice(lease.granted),
             _ => twice(wanted),
         }
+    }
+
+    /// Sees to it that bids hold what they are expected to cost.
+    pub(super) fn weigh(&mut self, now: Micros) {
+        let account = &self.want.account;
+        self.odds.count(&account.counts, now);
+        account.held_ppm.store(self.odds.share_ppm(self.want.price_max), Ordering::Relaxed);
     }
 
     /// The ledger charged so much more to its leases.

@@ -3,11 +3,12 @@ use std::fmt::Write;
 
 use decision::ids::{AdvertiserId, ImpressionId, NodeId};
 use proto::wire::lease_record::Event;
-use proto::wire::{LeaseGrant, LeasePace, LeaseRecord, LeaseRefusal, LeaseSettled};
+use proto::wire::{LeaseGrant, LeasePace, LeaseRead, LeaseRecord, LeaseRefusal, LeaseSettled};
 
 use super::*;
 
 const SECOND: i64 = 1_000_000;
+const PARTITION: Partition = Partition(0);
 
 /// One campaign on one node. Each line of `script` is a step at a second; what the node tells the ledger, and what each
 /// reservation answers, is compared with `expected`.
@@ -56,7 +57,7 @@ fn prices_are_paced_as_the_ledger_says_and_never_raised() {
     let mut keeper = Keeper::new(NodeId(1), Arc::default());
     let now = Micros(0);
     let hear = |keeper: &mut Keeper, event: Event| {
-        keeper.take(&LeaseRecord { event: Some(event), ..LeaseRecord::default() }, now);
+        keeper.take(PARTITION, &LeaseRecord { event: Some(event), ..LeaseRecord::default() }, now);
         account.pace_ppm()
     };
     assert_eq!(hear(&mut keeper, paced(1, 400_000)), 1_000_000, "nothing is paced before the campaign is wanted");
@@ -73,6 +74,15 @@ fn prices_are_paced_as_the_ledger_says_and_never_raised() {
     assert_eq!(hear(&mut keeper, Event::Pace(LeasePace { campaign: 1, multiplier_ppm: u32::MAX })), 1_000_000);
     assert_eq!(hear(&mut keeper, paced(1, 700_000)), 700_000);
     assert_eq!(hear(&mut keeper, paced(1, 0)), 1_000_000, "not paced any more");
+}
+
+fn settled(lease: i64, charged: i64) -> LeaseSettled {
+    LeaseSettled { node: 1, campaign: 1, lease: lease as u64, charged, ..LeaseSettled::default() }
+}
+
+/// The billing window is a minute.
+fn windows(won_by: i64) -> Windows {
+    Windows { won_by: Micros(won_by * SECOND), billed_by: Micros((won_by + 60) * SECOND) }
 }
 
 fn impression(name: &str) -> ImpressionId {
@@ -92,25 +102,31 @@ impl Node {
             }
             "bid" => {
                 let amount = Nanos::new(number(2));
-                let deadline = Micros(number(3) * SECOND);
-                let lease = self.account.reserve(amount, now);
-                let held = lease.map(|lease| {
-                    let id = lease.id;
-                    self.reservations.hold(impression(words[1]), lease, amount, deadline).then_some(id)
+                let windows = windows(number(3));
+                let taken = self.account.reserve(amount, now);
+                let held = taken.map(|taken| {
+                    let id = taken.lease.id;
+                    self.reservations.hold(impression(words[1]), taken, windows).then_some(id)
                 });
                 let _ = match held.flatten() {
                     Some(lease) => writeln!(self.said, "bid {} on {lease}", words[1]),
                     None => writeln!(self.said, "bid {} refused", words[1]),
                 };
             }
-            "heard" => self.take(Event::Pace(LeasePace { campaign: 2, multiplier_ppm: 1 }), now),
+            "read" => self.read((0, 0), number(1), now),
+            "read-of" => self.read((number(1) as u32, number(2) as u32), number(3), now),
             "lost" => self.reservations.release(impression(words[1])),
-            "won" => self.reservations.extend(impression(words[1]), Micros(number(2) * SECOND)),
+            "won" => self.reservations.win(impression(words[1])),
+            "billed" => self.reservations.extend(impression(words[1]), Micros(number(2) * SECOND)),
+            "told" => {
+                let impressions = vec![impression(words[2]).0.to_vec()];
+                let [won, lost] = if words[1] == "won" { [impressions, vec![]] } else { [vec![], impressions] };
+                self.take(Event::Settled(LeaseSettled { won, lost, ..settled(number(3), 0) }), now);
+            }
             "settled" | "closed" => {
                 let impressions = words[3..].iter().map(|name| impression(name).0.to_vec()).collect();
-                let (lease, charged, closed) = (number(1) as u64, number(2), words[0] == "closed");
-                let settled = LeaseSettled { node: 1, campaign: 1, lease, charged, impressions, closed };
-                self.take(Event::Settled(settled), now);
+                let closed = words[0] == "closed";
+                self.take(Event::Settled(LeaseSettled { impressions, closed, ..settled(number(1), number(2)) }), now);
             }
             "available" => {
                 let _ = writeln!(self.said, "available {}", self.account.available(now).get());
@@ -125,7 +141,12 @@ impl Node {
     }
 
     fn take(&mut self, event: Event, now: Micros) {
-        self.keeper.take(&LeaseRecord { at: now.0, event: Some(event), ..LeaseRecord::default() }, now);
+        self.keeper.take(PARTITION, &LeaseRecord { at: now.0, event: Some(event), ..LeaseRecord::default() }, now);
+    }
+
+    fn read(&mut self, (shard, partition): (u32, u32), second: i64, now: Micros) {
+        let event = Some(Event::Read(LeaseRead { notices_until: second * SECOND }));
+        self.keeper.take(Partition(partition), &LeaseRecord { event, shard, ..LeaseRecord::default() }, now);
     }
 
     fn tick(&mut self, now: Micros, wanted: bool) {
@@ -168,26 +189,53 @@ fn a_refusal_is_not_asked_again_at_once() {
 #[test]
 fn lost_and_forgotten_bids_give_their_money_back() {
     check(
-        "0 tick\n 0 grant 7 100 300\n 1 bid a 60 60\n 2 lost a\n 2 lost a\n 3 available\n 3 bid b 60 60\n 59 tick\n 59 available\n 60 heard\n 60 tick\n 60 available",
+        "0 tick\n 0 grant 7 100 300\n 1 bid a 60 60\n 2 lost a\n 2 lost a\n 3 available\n 3 bid b 60 60\n 59 tick\n 59 available\n 63 read 63\n 63 tick\n 63 available",
         "ask 100\n bid a on 7\n available 100\n bid b on 7\n ask 240\n available 40\n available 100",
     );
 }
 
 #[test]
-fn while_the_ledger_is_silent_a_bid_may_have_been_won_elsewhere() {
+fn what_the_ledger_has_not_read_may_have_been_won_elsewhere() {
     check(
         "0 tick\n 0 grant 7 100 300\n 1 bid a 40 60\n 1 bid b 40 60\n 60 tick\n 65 tick\n 70 tick\n 70 available
-         100 grant 8 100 300\n 100 tick\n 101 settled 7 40 a\n 159 tick\n 160 heard\n 160 tick",
+         100 grant 8 100 300\n 100 read 62\n 100 tick\n 101 settled 7 40 a\n 101 read 63\n 101 tick",
         "ask 100\n bid a on 7\n bid b on 7\n ask 200\n ask 200\n ask 200\n available 20
          return 20 of 7\n return 60 of 7",
     );
 }
 
 #[test]
+fn a_clock_of_the_ledger_that_is_ahead_lets_nothing_go_early() {
+    check(
+        "0 tick\n 0 grant 7 100 300\n 1 bid a 40 60\n 62 read 99\n 62 tick\n 62 available\n 63 read 99\n 63 tick\n 63 available",
+        "ask 100\n bid a on 7\n available 60\n available 100",
+    );
+}
+
+#[test]
+fn who_lent_the_money_tells_of_it_and_nobody_else() {
+    check(
+        "0 tick\n 0 grant 7 100 300\n 1 bid a 40 60\n 90 read-of 1 0 90\n 90 read-of 0 1 90\n 90 tick\n 90 available
+         91 read-of 0 0 90\n 91 tick\n 91 available",
+        "ask 100\n bid a on 7\n available 60\n available 100",
+    );
+}
+
+#[test]
+fn what_another_node_was_told_of_is_known_from_the_ledger() {
+    check(
+        "0 tick\n 0 grant 7 100 300\n 1 bid a 40 60\n 1 bid b 10 60\n 1 bid c 10 60\n 2 told lost a 7\n 2 available
+         3 told won b 7\n 90 read 90\n 90 tick\n 90 available\n 123 read 123\n 123 tick\n 123 available",
+        "ask 100\n bid a on 7\n bid b on 7\n bid c on 7\n available 80\n available 90\n available 100",
+    );
+}
+
+#[test]
 fn a_win_holds_the_money_until_its_own_end() {
     check(
-        "0 tick\n 0 grant 7 100 300\n 1 bid a 40 60\n 5 won a 120\n 60 heard\n 60 tick\n 60 available\n 120 heard\n 120 tick\n 120 available",
-        "ask 100\n bid a on 7\n available 60\n available 100",
+        "0 tick\n 0 grant 7 100 300\n 1 bid a 40 60\n 5 won a\n 63 read 63\n 63 tick\n 63 available\n 123 read 123\n 123 tick\n 123 available\n 124 bid b 10 180
+         125 won b\n 125 billed b 300\n 243 read 243\n 243 tick\n 243 available",
+        "ask 100\n bid a on 7\n available 60\n available 100\n bid b on 7\n available 90",
     );
 }
 
@@ -202,7 +250,7 @@ fn what_is_charged_below_the_bid_comes_back() {
 #[test]
 fn a_charge_after_the_money_was_released_is_taken_from_the_lease() {
     check(
-        "0 tick\n 0 grant 7 100 300\n 1 bid a 40 10\n 10 heard\n 10 tick\n 11 settled 7 40 a\n 11 available",
+        "0 tick\n 0 grant 7 100 300\n 1 bid a 40 10\n 13 read 13\n 13 tick\n 14 settled 7 40 a\n 14 available",
         "ask 100\n bid a on 7\n available 60",
     );
 }
@@ -231,7 +279,7 @@ fn what_was_handed_back_while_the_ledger_was_silent_is_said_again() {
 #[test]
 fn a_campaign_that_ends_hands_everything_back() {
     check(
-        "0 tick\n 0 grant 7 100 300\n 1 bid a 30 60\n 2 drop\n 3 bid b 10 60\n 60 heard\n 60 drop",
+        "0 tick\n 0 grant 7 100 300\n 1 bid a 30 60\n 2 drop\n 3 bid b 10 60\n 63 read 63\n 63 drop",
         "ask 100\n bid a on 7\n return 70 of 7\n bid b refused\n return 100 of 7",
     );
 }
@@ -304,7 +352,7 @@ fn check_calm(lease_s: i64, bids: std::ops::Range<i64>, most: usize) {
         if lease_s >= 0 && records.iter().any(|record| matches!(record.event, Some(Event::Ask(_)))) {
             let lease = if lease_s > 0 { said as u64 } else { 0 };
             let event = Some(Event::Grant(grant(lease, 100, now.plus_seconds(lease_s).0)));
-            keeper.take(&LeaseRecord { at: now.0, event, ..LeaseRecord::default() }, now);
+            keeper.take(PARTITION, &LeaseRecord { at: now.0, event, ..LeaseRecord::default() }, now);
         }
     }
     assert!(said <= most, "{said} records with leases of {lease_s} s and bids in {bids:?}");
@@ -327,23 +375,24 @@ fn the_room_of_many_bids_is_given_back_after_them() {
     let mut keeper = Keeper::new(NodeId(1), Arc::clone(&reservations));
     look(&mut keeper, Micros(0), &[want(&account)]);
     keeper.take(
+        PARTITION,
         &LeaseRecord { event: Some(Event::Grant(grant(1, 200_000, 999 * SECOND))), ..LeaseRecord::default() },
         Micros(0),
     );
     let bid = |number: u64, deadline: i64| {
-        let lease = account.reserve(Nanos::new(1), Micros(0)).expect("enough money");
+        let taken = account.reserve(Nanos::new(1), Micros(0)).expect("enough money");
         let mut id = [0; 16];
         id[..8].copy_from_slice(&number.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_le_bytes());
-        assert!(reservations.hold(ImpressionId(id), lease, Nanos::new(1), Micros(deadline * SECOND)));
+        assert!(reservations.hold(ImpressionId(id), taken, windows(deadline)));
     };
     (0..100_000).for_each(|number| bid(number, 60));
     (100_000..101_000).for_each(|number| bid(number, 120));
     let most = reservations.room();
     assert!(most >= 101_000);
-    reservations.release_due(Micros(60 * SECOND));
+    reservations.release_due(Teller::default(), Micros(60 * SECOND));
     assert_eq!(reservations.len(), 1_000);
     assert!(reservations.room() <= 8 * 1_000 + 64 * 256, "{most}, then {}", reservations.room());
-    reservations.release_due(Micros(120 * SECOND));
+    reservations.release_due(Teller::default(), Micros(120 * SECOND));
     assert!(reservations.is_empty() && account.available(Micros(0)) == Nanos::new(200_000));
 }
 
@@ -351,8 +400,8 @@ fn the_room_of_many_bids_is_given_back_after_them() {
 fn money_is_neither_made_nor_lost_by_threads_that_race() {
     let reservations = Reservations::default();
     let account = Account::new(CampaignId(1));
-    let lease = Lease::new(LeaseId(1), CampaignId(1), Nanos::new(1_000), Micros(0), Micros(i64::MAX));
-    let lease = Arc::new(lease);
+    let lease =
+        Arc::new(Lease::new(&grant(1, 1_000, i64::MAX), Nanos::ZERO, Teller::default(), Arc::default(), Micros(0)));
     account.current.store(Some(Arc::clone(&lease)));
     std::thread::scope(|scope| {
         for thread in 0..4_u8 {
@@ -361,8 +410,8 @@ fn money_is_neither_made_nor_lost_by_threads_that_race() {
                 for round in 0..20_000_u32 {
                     let mut id = [thread; 16];
                     id[..4].copy_from_slice(&round.to_le_bytes());
-                    if let Some(lease) = account.reserve(Nanos::new(300), Micros(0)) {
-                        assert!(reservations.hold(ImpressionId(id), lease, Nanos::new(300), Micros(1)));
+                    if let Some(taken) = account.reserve(Nanos::new(300), Micros(0)) {
+                        assert!(reservations.hold(ImpressionId(id), taken, windows(1)));
                         assert!(account.available(Micros(0)) >= Nanos::ZERO);
                         reservations.release(ImpressionId(id));
                     }
@@ -390,15 +439,16 @@ fn a_lease_is_large_enough_to_bid_on_until_its_end() {
             if let (Some(Event::Ask(ask)), false) = (record.event, is_away) {
                 (until, asked) = (now.plus_seconds(LEASE_S).0, ask.amount);
                 let grant = grant(tenth as u64 + 1, ask.amount, until);
-                keeper.take(&LeaseRecord { event: Some(Event::Grant(grant)), ..LeaseRecord::default() }, now);
+                let event = Some(Event::Grant(grant));
+                keeper.take(PARTITION, &LeaseRecord { event, ..LeaseRecord::default() }, now);
             }
         }
         let id = ImpressionId([(tenth / 256) as u8, tenth as u8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
-        let lease = account.reserve(Nanos::new(40), now);
-        refused += i32::from(lease.is_none() && now.0 < until);
-        if let Some(lease) = lease {
-            let number = lease.id;
-            assert!(reservations.hold(id, lease, Nanos::new(40), now.plus_seconds(60)));
+        let taken = account.reserve(Nanos::new(40), now);
+        refused += i32::from(taken.is_none() && now.0 < until);
+        if let Some(taken) = taken {
+            let number = taken.lease.id;
+            assert!(reservations.hold(id, taken, windows(tenth / 10 + 60)));
             bids.push((tenth, id, number));
         }
         bids.retain(|(at, id, lease)| {
@@ -407,11 +457,10 @@ fn a_lease_is_large_enough_to_bid_on_until_its_end() {
             if is_over && is_won {
                 let sum = charged.entry(*lease).or_insert(0);
                 *sum += 30;
-                let (lease, charged, impressions) = (lease.0, *sum, vec![id.0.to_vec()]);
-                let settled = LeaseSettled { node: 1, campaign: 1, lease, charged, impressions, closed: false };
+                let settled = LeaseSettled { impressions: vec![id.0.to_vec()], ..settled(lease.0 as i64, *sum) };
                 if !is_away {
                     let event = Some(Event::Settled(settled));
-                    keeper.take(&LeaseRecord { event, ..LeaseRecord::default() }, now);
+                    keeper.take(PARTITION, &LeaseRecord { event, ..LeaseRecord::default() }, now);
                 }
             } else if is_over {
                 reservations.release(*id);

@@ -10,6 +10,7 @@ use decision::ids::SegmentId;
 use decision::money::Nanos;
 use decision::profile::Membership;
 use decision::time::{Micros, Seconds};
+use event_log::Partition;
 use proto::wire::campaigns_record::Change;
 use proto::wire::lease_record::Event;
 use proto::wire::{LeaseAsk, LeaseGrant, LeaseRecord, LeaseRefusal, Segment};
@@ -81,7 +82,7 @@ pub(crate) fn supply(place: &Place, ledger: &str, now: Micros) -> Keeper {
         "refuses" => LeaseGrant { refusal: LeaseRefusal::TotalBudget.into(), ..grant },
         _ => return keeper,
     };
-    keeper.take(&LeaseRecord { event: Some(Event::Grant(grant)), ..LeaseRecord::default() }, now);
+    keeper.take(Partition::default(), &LeaseRecord { event: Some(Event::Grant(grant)), ..LeaseRecord::default() }, now);
     keeper
 }
 

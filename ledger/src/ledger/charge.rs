@@ -93,11 +93,13 @@ impl Ledger {
             return self.tally.odd(Oddity::Void);
         }
         let mut seen = self.memory.recall(claim.impression, Micros(claim.sealed.expires_at));
+        let mut heard = None;
         if let Some((kind, mark)) = claim.event() {
             match &mut seen {
                 Some(seen) if !claim.expired => {
                     if seen.mark(mark) {
                         effects.outcomes.push(claim.outcome(kind));
+                        heard = Some(mark);
                     } else {
                         self.tally.odd(Oddity::RepeatedEvent);
                     }
@@ -116,8 +118,23 @@ impl Ledger {
                 }
             }
         }
+        self.tell(&claim, heard);
         for outcome in &mut effects.outcomes {
             self.complete(outcome);
+        }
+    }
+
+    /// Of a win or a loss that another node was told of, the node that bid is told: money that the bid holds there depends on it.
+    fn tell(&mut self, claim: &Claim<'_>, heard: Option<Mark>) {
+        let Claim { notice, sealed, .. } = claim;
+        let (lease, impression) = (LeaseId(sealed.lease), || notice.impression.clone());
+        if self.rules < 2 || notice.node == sealed.node || !self.leases.contains_key(&lease) {
+            return;
+        }
+        match heard {
+            Some(Mark::Win) => self.unsettled(lease).won.push(impression()),
+            Some(Mark::Loss) => self.unsettled(lease).lost.push(impression()),
+            _ => {}
         }
     }
 

@@ -121,6 +121,7 @@ impl Player {
             lease,
             price: option("bid", 1_000),
             rate: option("rate", 1_000_000_000),
+            node: 1,
             // The same for every notice of an impression, as in its tokens.
             expires_at: option("expires", 43_200 + 3_600) * SECOND,
             ..Sealed::default()
@@ -129,6 +130,7 @@ impl Player {
             kind: kind.into(),
             impression: vec![impression.as_bytes()[0]; 16],
             at: self.now + option("skew", 0) * SECOND,
+            node: option("at", 1) as u64,
             sealed: Some(sealed),
             price,
             billable,
@@ -170,7 +172,12 @@ impl Player {
                     let lease = self.leases.iter().position(|lease| *lease == settled.lease).unwrap();
                     let impressions: String = settled.impressions.iter().map(|i| char::from(i[0])).collect();
                     let closed = if settled.closed { " closed" } else { "" };
-                    format!("settled L{lease} {} [{impressions}]{closed}", settled.charged)
+                    let named = |kind: &str, them: &[Vec<u8>]| match them {
+                        [] => String::new(),
+                        them => format!(" {kind} [{}]", them.iter().map(|i| char::from(i[0])).collect::<String>()),
+                    };
+                    let told = named("won", &settled.won) + &named("lost", &settled.lost);
+                    format!("settled L{lease} {} [{impressions}]{told}{closed}", settled.charged)
                 }
                 other => panic!("the ledger publishes no {other:?}"),
             });
@@ -197,6 +204,35 @@ fn an_impression_is_charged_once() {
          billing a L1 3
          bill b L1 2        => charge b 2, made
          settle             => settled L1 5 [ab]
+         settle",
+    );
+}
+
+#[test]
+fn a_node_is_told_of_wins_and_losses_that_came_to_another() {
+    check(
+        "rules 2
+         budget 100 1000
+         ask 50              => grant L1 50
+         win a L1 3          => win a
+         loss b L1           => loss b
+         settle
+         win c L1 3 at=2     => win c
+         win c L1 3 at=3     => repeated_event
+         loss d L1 at=2      => loss d
+         view e L1 at=2      => view e
+         loss f L0 at=2      => loss f
+         loss g L1 at=2 expires=1 => expired_event
+         settle              => settled L1 0 [] won [c] lost [d]
+         settle
+         nurl h L1 4 at=2    => win h, charge h 4, made
+         settle              => settled L1 4 [h] won [h]",
+    );
+    check(
+        "rules 1
+         budget 100 1000
+         ask 50              => grant L1 50
+         win a L1 3 at=2     => win a
          settle",
     );
 }

@@ -42,8 +42,8 @@ impl Effect {
             Ok(OutcomeKind::Charge | OutcomeKind::Unmatched) => Ok(Some(Self::Booked)),
             Ok(OutcomeKind::Expired) => Ok(Some(Self::Expired)),
             Ok(OutcomeKind::Win | OutcomeKind::Loss | OutcomeKind::View | OutcomeKind::Click) => Ok(None),
-            // A sum of others.
-            Ok(OutcomeKind::DayClosed) => Ok(None),
+            // A sum of others, and how far they are whole.
+            Ok(OutcomeKind::DayClosed | OutcomeKind::Watermark) => Ok(None),
             Ok(OutcomeKind::Unspecified) | Err(_) => Err(unknown),
         }
     }

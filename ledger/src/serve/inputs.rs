@@ -144,7 +144,7 @@ pub(super) fn read(stream: Stream, record: &Record) -> Result<Option<(Whose, Inp
                 Some(Event::Ask(ask)) => Some((Whose::Advertiser(advertiser), Input::Ask(ask))),
                 Some(Event::Return(back)) => Some((Whose::Lease(back.lease), Input::Return(back))),
                 // Our own.
-                Some(Event::Grant(_) | Event::Settled(_) | Event::Pace(_)) | None => None,
+                Some(Event::Grant(_) | Event::Settled(_) | Event::Pace(_) | Event::Read(_)) | None => None,
             }
         }
     })

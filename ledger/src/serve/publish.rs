@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use event_log::{AppendError, KeyValue, Stream, Writer};
 use proto::record::encode;
-use proto::wire::{JournalEntry, LeaseRecord, Outcome, lease_record::Event};
+use proto::wire::{JournalEntry, LeaseRecord, Outcome};
 
 use super::ServeError;
 use crate::ledger::Effects;
@@ -57,13 +57,5 @@ pub(super) fn outcome_record(outcome: &Outcome) -> KeyValue {
 }
 
 pub(super) fn lease_record(record: &LeaseRecord) -> KeyValue {
-    let campaign = match &record.event {
-        Some(Event::Ask(ask)) => ask.campaign,
-        Some(Event::Grant(grant)) => grant.campaign,
-        Some(Event::Return(back)) => back.campaign,
-        Some(Event::Settled(settled)) => settled.campaign,
-        Some(Event::Pace(pace)) => pace.campaign,
-        None => 0,
-    };
-    (campaign.to_string().into_bytes(), encode(record))
+    (record.key(), encode(record))
 }

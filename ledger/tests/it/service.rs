@@ -55,9 +55,20 @@ impl Machine {
         }
     }
 
+    /// All of a stream, but for what says only how far the ledger has read.
     pub(crate) fn records(&self, stream: Stream) -> Vec<KeyValue> {
+        self.all(stream).into_iter().filter(|(_, value)| read_until(stream, value).is_none()).collect()
+    }
+
+    fn all(&self, stream: Stream) -> Vec<KeyValue> {
         let records = event_log::read_directory(self.dir.path(), stream, Offset(0)).unwrap();
         records.map(|record| record.map(|record| (record.key, record.value)).unwrap()).collect()
+    }
+
+    /// How far the ledger has read, as it says in a stream, in seconds since noon.
+    fn read(&self, stream: Stream) -> Vec<i64> {
+        let until = self.all(stream).into_iter().filter_map(|(_, value)| read_until(stream, &value));
+        until.map(|until| (until - NOON) / SECOND).collect()
     }
 
     pub(crate) fn decoded<M: StreamRecord>(&self, stream: Stream) -> Vec<M> {
@@ -75,6 +86,21 @@ impl Machine {
     pub(crate) fn outcomes(&self) -> Vec<(OutcomeKind, u8, i64)> {
         let outcomes = self.decoded::<Outcome>(Stream::Outcomes).into_iter();
         outcomes.map(|outcome| (outcome.kind(), outcome.impression[0], outcome.charged)).collect()
+    }
+}
+
+/// How far the ledger had read, where a record says that.
+fn read_until(stream: Stream, value: &[u8]) -> Option<i64> {
+    match stream {
+        Stream::Leases => match decode::<LeaseRecord>(value).ok()?.event? {
+            Event::Read(read) => Some(read.notices_until),
+            _ => None,
+        },
+        Stream::Outcomes => {
+            let outcome = decode::<Outcome>(value).ok()?;
+            (outcome.kind() == OutcomeKind::Watermark).then_some(outcome.at)
+        }
+        _ => None,
     }
 }
 
@@ -229,6 +255,35 @@ fn time_closes_leases_and_an_idle_journal_does_not_grow() {
     assert_eq!(journal.len(), before + 1);
     assert!(matches!(journal.last().unwrap().input, Some(Input::Policy(_))));
     assert!(journal.iter().zip(1..).all(|(entry, sequence)| entry.sequence == sequence));
+}
+
+#[test]
+fn it_says_how_far_it_has_read_to_nodes_while_it_lends_and_to_analysts_now_and_then() {
+    let machine = Machine::new();
+    let wait = |seconds: i64| machine.now.fetch_add(seconds * SECOND, Ordering::Relaxed);
+    machine.append(Stream::Campaigns, vec![campaign(1)]);
+    machine.run().unwrap();
+    assert_eq!((machine.read(Stream::Leases), machine.read(Stream::Outcomes)), (vec![], vec![0]));
+    machine.append(Stream::Leases, vec![ask(1, 700)]);
+    wait(5);
+    machine.run().unwrap();
+    assert_eq!(machine.read(Stream::Leases), [5]);
+    wait(3_630);
+    machine.run().unwrap();
+    wait(10);
+    machine.run().unwrap();
+    assert_eq!(machine.read(Stream::Leases), [5], "nothing is lent any more");
+    assert_eq!(machine.read(Stream::Outcomes), [0, 5, 3_635, 3_645], "each run says it once at least");
+    // What is said stands behind what follows from what was read.
+    machine.append(Stream::Leases, vec![ask(2, 700)]);
+    machine.run().unwrap();
+    let lease = machine.grants()[1].lease;
+    machine.append(Stream::Notices, vec![win(1, lease, 50)]);
+    machine.run().unwrap();
+    let is_read = |stream| machine.all(stream).iter().map(|(_, value)| read_until(stream, value).is_some()).collect();
+    let [leases, outcomes]: [Vec<bool>; 2] = [Stream::Leases, Stream::Outcomes].map(is_read);
+    assert!(leases.ends_with(&[false, true, false, true]), "a grant, a charge: {leases:?}");
+    assert!(outcomes.ends_with(&[true, false, false, true]), "a win and its charge: {outcomes:?}");
 }
 
 #[test]
@@ -413,8 +468,10 @@ fn while_it_runs_it_answers_asks_and_charges() {
                 break;
             }
         }
-        let shown = outcomes.next().await.unwrap();
-        assert_eq!(decode::<Outcome>(&shown[1].value).unwrap().charged, 42);
+        let mut shown = Vec::new();
+        while !shown.iter().any(|record: &event_log::Record| decode::<Outcome>(&record.value).unwrap().charged == 42) {
+            shown.extend(outcomes.next().await.unwrap());
+        }
         stop.send(()).unwrap();
     };
     let (served, ()) = runtime().block_on(async { tokio::join!(service, client) });

@@ -1013,7 +1013,7 @@ pub struct LeaseRecord {
     /// Of asks: who pays for the campaign, and so which shard of the ledger answers.
     #[prost(uint32, tag = "9")]
     pub advertiser: u32,
-    #[prost(oneof = "lease_record::Event", tags = "2, 3, 4, 5, 8")]
+    #[prost(oneof = "lease_record::Event", tags = "2, 3, 4, 5, 8, 10")]
     pub event: ::core::option::Option<lease_record::Event>,
 }
 /// Nested message and enum types in `LeaseRecord`.
@@ -1030,6 +1030,8 @@ pub mod lease_record {
         Settled(super::LeaseSettled),
         #[prost(message, tag = "8")]
         Pace(super::LeasePace),
+        #[prost(message, tag = "10")]
+        Read(super::LeaseRead),
     }
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -1086,7 +1088,7 @@ pub struct LeaseReturn {
     #[prost(int64, tag = "4")]
     pub amount: i64,
 }
-/// What the ledger charged to a lease, wherever the notices arrived.
+/// What the ledger charged to a lease, wherever the notices arrived, and what else its node may not know.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct LeaseSettled {
     #[prost(uint64, tag = "1")]
@@ -1104,6 +1106,20 @@ pub struct LeaseSettled {
     /// The ledger holds nothing for this lease any more.
     #[prost(bool, tag = "6")]
     pub closed: bool,
+    /// Impressions won since the last such record, of which another node was told.
+    #[prost(bytes = "vec", repeated, tag = "7")]
+    pub won: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
+    /// Impressions lost since the last such record, of which another node was told.
+    #[prost(bytes = "vec", repeated, tag = "8")]
+    pub lost: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
+}
+/// How far a shard has read. While money of it is lent, it is in each partition of `leases` about once a second. It has no `sequence`,
+/// since it follows from no entry.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct LeaseRead {
+    /// The notices that were in their stream at this moment: what follows from them stands before this record.
+    #[prost(int64, tag = "1")]
+    pub notices_until: i64,
 }
 /// From here on every node multiplies the campaign's prices by this.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -1173,7 +1189,8 @@ pub struct LedgerPolicy {
     /// How many shards there are; 0: one. It never changes: the shard of an advertiser is its number modulo this.
     #[prost(uint32, tag = "4")]
     pub shards: u32,
-    /// Which rules the fold has from here on. From 1 on charges say on which day they count, and days are closed.
+    /// Which rules the fold has from here on. From 1 on charges say on which day they count, and days are closed. From 2 on nodes are
+    /// told of wins and losses that came to another node.
     #[prost(uint32, tag = "5")]
     pub rules: u32,
 }
@@ -1223,13 +1240,14 @@ pub struct Outcome {
     /// The journal entry it follows from. At most one outcome of a kind and campaign follows from an entry.
     #[prost(uint32, tag = "1")]
     pub shard: u32,
+    /// Absent of watermarks.
     #[prost(uint64, tag = "2")]
     pub sequence: u64,
     #[prost(enumeration = "OutcomeKind", tag = "3")]
     pub kind: i32,
     #[prost(bytes = "vec", tag = "4")]
     pub impression: ::prost::alloc::vec::Vec<u8>,
-    /// When the notice arrived.
+    /// When the notice arrived; of a watermark, how far the shard has read.
     #[prost(int64, tag = "5")]
     pub at: i64,
     #[prost(int64, tag = "6")]
@@ -1368,6 +1386,9 @@ pub enum OutcomeKind {
     /// A day of a campaign is over for good. It comes after everything that counts on that day. A day on which nothing was booked
     /// has none.
     DayClosed = 8,
+    /// A shard has read so far: the notices that were in their stream at `at` are in `outcomes`, those of this partition before this
+    /// record. It is in each partition, and has no `sequence`, since it follows from no entry.
+    Watermark = 9,
 }
 impl OutcomeKind {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -1385,6 +1406,7 @@ impl OutcomeKind {
             Self::Expired => "OUTCOME_KIND_EXPIRED",
             Self::Unmatched => "OUTCOME_KIND_UNMATCHED",
             Self::DayClosed => "OUTCOME_KIND_DAY_CLOSED",
+            Self::Watermark => "OUTCOME_KIND_WATERMARK",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -1399,6 +1421,7 @@ impl OutcomeKind {
             "OUTCOME_KIND_EXPIRED" => Some(Self::Expired),
             "OUTCOME_KIND_UNMATCHED" => Some(Self::Unmatched),
             "OUTCOME_KIND_DAY_CLOSED" => Some(Self::DayClosed),
+            "OUTCOME_KIND_WATERMARK" => Some(Self::Watermark),
             _ => None,
         }
     }

@@ -26,6 +26,7 @@ impl World<'_> {
                 }
                 let effects = bank.fold(&self.streams);
                 bank.publish(&mut self.streams, effects).expect("nobody took over");
+                bank.say_read(&mut self.streams);
                 if self.random.random_bool(0.0005) {
                     bank.keep_snapshot(&mut self.streams);
                     self.reached.add(Reach::Snapshot);

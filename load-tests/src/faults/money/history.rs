@@ -155,7 +155,7 @@ impl History {
             run: serde_json::from_str(&fs::read_to_string(folder.join(RUN))?)?,
             journal: journal::read(&folder.join(JOURNAL))?,
             notices: lines(folder, "notices")?,
-            outcomes: lines(folder, "outcomes")?,
+            outcomes: of_impressions(lines(folder, "outcomes")?)?,
             bids: lines(folder, "bids")?,
             leases: lines(folder, "leases")?,
             books: serde_json::from_str(&fs::read_to_string(folder.join(BOOKS))?)?,
@@ -168,6 +168,12 @@ fn lines<T: DeserializeOwned>(folder: &Path, stream: &str) -> io::Result<Vec<T>>
     let wrong = |at: usize, problem| Error::other(format!("{}: line {}: {problem}", file.display(), at + 1));
     let all = BufReader::new(File::open(&file)?).lines().enumerate();
     all.map(|(at, line)| serde_json::from_str(&line?).map_err(|problem| wrong(at, problem))).collect()
+}
+
+/// Outcomes that say something of an impression; others say something of the stream.
+fn of_impressions(outcomes: Vec<serde_json::Value>) -> io::Result<Vec<Outcome>> {
+    let them = outcomes.into_iter().filter(|outcome| outcome["impression"].is_string());
+    them.map(|outcome| Ok(serde_json::from_value(outcome)?)).collect()
 }
 
 /// Billionths of a decimal text.

@@ -12,12 +12,12 @@ use proto::wire::targeting::Expression;
 use proto::wire::{
     Advertiser, AdvertiserAccount, AnsweredAsk, Arm, Audience, Bid, Campaign, CampaignAccount, CampaignBudget,
     CampaignStop, CampaignsRecord, CapCount, CapSubject, ClosedDay, Context, Creative, CurrencyRate, DaySpent,
-    DecisionMade, Experiment, FrequencyCap, JournalEntry, LeaseAsk, LeaseGrant, LeasePace, LeaseRecord, LeaseRefusal,
-    LeaseReturn, LeaseSettled, LedgerPolicy, LedgerSnapshot, LocalTime, Membership, MoneySums, Notice, NoticeKind,
-    OffsetChange, OpenDay, OpenLease, Opportunity, OpportunityRecord, Outcome, OutcomeKind, Pace, PacerState, Pacing,
-    PriceSteps, RegionFact, RememberedImpressions, ReserveAnswer, Restriction, Sealed, SeenImpression, Segment,
-    SegmentFact, SegmentPrice, Size, SnapshotHead, Source, Targeting, TargetingList, Tick, UnknownWhy, Variant,
-    WhenAudienceUnknown,
+    DecisionMade, Experiment, FrequencyCap, JournalEntry, LeaseAsk, LeaseGrant, LeasePace, LeaseRead, LeaseRecord,
+    LeaseRefusal, LeaseReturn, LeaseSettled, LedgerPolicy, LedgerSnapshot, LocalTime, Membership, MoneySums, Notice,
+    NoticeKind, OffsetChange, OpenDay, OpenLease, Opportunity, OpportunityRecord, Outcome, OutcomeKind, Pace,
+    PacerState, Pacing, PriceSteps, RegionFact, RememberedImpressions, ReserveAnswer, Restriction, Sealed,
+    SeenImpression, Segment, SegmentFact, SegmentPrice, Size, SnapshotHead, Source, Targeting, TargetingList, Tick,
+    UnknownWhy, Variant, WhenAudienceUnknown,
 };
 
 use super::Golden;
@@ -498,7 +498,11 @@ fn outcomes() -> Vec<Golden> {
         closed: Some(ClosedDay { charges: 1_205, charged: 2_111_111_800, ..Default::default() }),
         ..Default::default()
     };
-    [charge, lost, of_a_day, closed].iter().map(|outcome| golden("7", outcome)).collect()
+    let watermark = Outcome { shard: 2, kind: OutcomeKind::Watermark.into(), at: AT, ..Default::default() };
+    let of_campaign = [charge, lost, of_a_day, closed];
+    let mut all: Vec<Golden> = of_campaign.iter().map(|outcome| golden("7", outcome)).collect();
+    all.push(golden("partition/0", &watermark));
+    all
 }
 
 fn ask() -> LeaseAsk {
@@ -534,20 +538,27 @@ fn leases() -> Vec<Golden> {
         closed: true,
         ..Default::default()
     };
+    let told =
+        LeaseSettled { won: vec![IMPRESSION.into()], lost: vec![PERSON.into()], closed: false, ..settled.clone() };
     let asked = LeaseRecord { at: AT, event: Some(Event::Ask(ask())), advertiser: 3, ..Default::default() };
+    let read = Event::Read(LeaseRead { notices_until: AT, ..Default::default() });
+    let read = LeaseRecord { at: AT, event: Some(read), shard: 2, ..Default::default() };
     let events = [
         Event::Ask(ask()),
         Event::Grant(grant),
         Event::Grant(refused),
         Event::Return(lease_return()),
-        Event::Settled(settled),
+        Event::Settled(settled.clone()),
         Event::Ask(LeaseAsk { demand: 1_500_000_000, ..ask() }),
         Event::Grant(LeaseGrant { multiplier_ppm: 950_000, ..grant }),
         Event::Pace(LeasePace { campaign: 7, multiplier_ppm: 940_000, ..Default::default() }),
         Event::Ask(timed_ask()),
     ];
     let of = |event| LeaseRecord { at: AT, event: Some(event), shard: 2, sequence: 77, ..Default::default() };
-    events.into_iter().map(of).chain([asked]).map(|record| golden("7", &record)).collect()
+    let of_campaign = events.into_iter().map(of).chain([asked, of(Event::Settled(told))]);
+    let mut all: Vec<Golden> = of_campaign.map(|record| golden("7", &record)).collect();
+    all.push(golden("0", &read));
+    all
 }
 
 fn budget() -> CampaignBudget {

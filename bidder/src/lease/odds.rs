@@ -1,0 +1,123 @@
+//! What bids in flight are expected to cost: most of them lose, and where no exchange tells of it, holding the whole price of each
+//! until the end of its auction window would keep the last of a budget from being spent.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use decision::money::{Nanos, ONE_PPM};
+use decision::time::Micros;
+
+use crate::limits::{ODDS_BIDS_MIN, ODDS_FAST_S, ODDS_LEASE_S, ODDS_MARGIN, ODDS_SLOW_S, ODDS_SPARE_BIDS};
+
+/// Prices of a campaign's bids on this node since they were last looked at, in nanos.
+#[derive(Debug, Default)]
+pub(super) struct Counts {
+    made: AtomicI64,
+    won: AtomicI64,
+    lost: AtomicI64,
+}
+
+impl Counts {
+    pub(super) fn made(&self, price: Nanos) {
+        self.made.fetch_add(price.get(), Ordering::Relaxed);
+    }
+
+    pub(super) fn won(&self, price: Nanos) {
+        self.won.fetch_add(price.get(), Ordering::Relaxed);
+    }
+
+    pub(super) fn lost(&self, price: Nanos) {
+        self.lost.fetch_add(price.get(), Ordering::Relaxed);
+    }
+}
+
+/// How often a campaign's bids win on this node: sums of prices that fade.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Odds {
+    at: Micros,
+    /// Over minutes: of bids whose end is known, those that were won and all.
+    won: f64,
+    ended: f64,
+    /// Over seconds, in which most wins are told: bids that were won, and bids that were made.
+    won_now: f64,
+    made_now: f64,
+}
+
+impl Odds {
+    pub(super) fn new(now: Micros) -> Self {
+        Self { at: now, won: 0.0, ended: 0.0, won_now: 0.0, made_now: 0.0 }
+    }
+
+    /// Takes in what was counted since the last time.
+    pub(super) fn count(&mut self, counts: &Counts, now: Micros) {
+        let passed_s = now.0.saturating_sub(self.at.0).max(0) as f64 / 1e6;
+        self.at = self.at.max(now);
+        let [made, won, lost] =
+            [&counts.made, &counts.won, &counts.lost].map(|sum| sum.swap(0, Ordering::Relaxed) as f64);
+        let [slow, fast] = [ODDS_SLOW_S, ODDS_FAST_S].map(|time_s| (-passed_s / time_s).exp());
+        self.won = self.won * slow + won;
+        self.ended = self.ended * slow + won + lost;
+        self.won_now = self.won_now * fast + won;
+        self.made_now = self.made_now * fast + made;
+    }
+
+    /// What part of its price a bid holds, in millionths: several times what wins of it, over minutes or now, whichever is more,
+    /// and a share of a few whole prices, since few bids may be luckier than many. All of it where too little is known, or wins
+    /// are frequent. `price_max` is the most that one bid costs.
+    pub(super) fn share_ppm(&self, price_max: Nanos) -> u32 {
+        let price_max = price_max.get().max(1) as f64;
+        if self.ended < ODDS_BIDS_MIN * price_max {
+            return ONE_PPM;
+        }
+        let usual = self.won / self.ended;
+        // Two wins among few bids are no change yet.
+        let now = (self.won_now - 2.0 * price_max).max(0.0) / self.made_now.max(price_max);
+        // As many as are made while a lease lasts.
+        let bids = self.made_now / ODDS_FAST_S * ODDS_LEASE_S / price_max;
+        let share = ODDS_MARGIN * usual.max(now) + ODDS_SPARE_BIDS / bids;
+        if share < 1.0 { ((share * f64::from(ONE_PPM)) as u32).max(1) } else { ONE_PPM }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A campaign that makes so many bids a second at a price of 100, of which every `win_one_in`th is won; the share after
+    /// so many seconds.
+    fn share(bids: i64, win_one_in: i64, seconds: i64) -> f64 {
+        f64::from(play(&mut Odds::new(Micros(0)), bids, win_one_in, 0..seconds)) / f64::from(ONE_PPM)
+    }
+
+    fn play(odds: &mut Odds, bids: i64, win_one_in: i64, seconds: std::ops::Range<i64>) -> u32 {
+        let (counts, mut number) = (Counts::default(), seconds.start * bids);
+        for second in seconds {
+            for _ in 0..bids {
+                counts.made(Nanos::new(100));
+                number += 1;
+                let is_won = win_one_in > 0 && number % win_one_in == 0;
+                if is_won { counts.won(Nanos::new(100)) } else { counts.lost(Nanos::new(100)) }
+            }
+            odds.count(&counts, Micros(second * 1_000_000));
+        }
+        odds.share_ppm(Nanos::new(100))
+    }
+
+    #[test]
+    fn a_bid_holds_several_times_what_wins_and_a_share_of_a_few_prices() {
+        assert_eq!(share(100, 100, 4), 1.0, "too few to know");
+        assert!((0.040..0.050).contains(&share(100, 100, 600)), "{}", share(100, 100, 600));
+        assert!((0.09..0.2).contains(&share(1, 100, 3_600)), "few bids: {}", share(1, 100, 3_600));
+        assert_eq!(share(100, 3, 600), 1.0, "wins are frequent");
+        assert!(share(1_000, 0, 60) > 0.0, "something is always held");
+    }
+
+    #[test]
+    fn who_bids_no_more_or_wins_more_than_before_holds_all_again() {
+        let mut odds = Odds::new(Micros(0));
+        let calm = play(&mut odds, 100, 100, 0..600);
+        let luckier = play(&mut odds, 100, 20, 600..605);
+        assert!(luckier > 2 * calm, "{luckier} after five seconds with five times the wins, {calm} before");
+        assert_eq!(play(&mut odds, 100, 2, 605..615), ONE_PPM);
+        assert_eq!(play(&mut odds, 0, 1, 615..900), ONE_PPM);
+    }
+}

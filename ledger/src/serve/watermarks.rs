@@ -1,0 +1,80 @@
+//! Says how far a shard has read: to nodes, which take what nobody won by then for lost, and to whoever reads `outcomes`.
+
+use decision::ids::ShardId;
+use decision::time::Micros;
+use event_log::{EventLog, KeyValue, Stream, Writer};
+use proto::record::encode;
+use proto::wire::{LeaseRead, LeaseRecord, Outcome, OutcomeKind, lease_record::Event};
+
+use super::ServeError;
+use super::publish::append;
+use crate::ledger::Ledger;
+use crate::limits::{WATERMARK_IDLE_S, WATERMARK_S};
+
+/// What was said last, and keys by which a record gets to each partition.
+pub(super) struct Watermarks {
+    shard: ShardId,
+    leases: Vec<Vec<u8>>,
+    outcomes: Vec<Vec<u8>>,
+    /// Up to when `outcomes` are said to be whole, and which entry was the last then.
+    said: (Micros, u64),
+}
+
+impl Watermarks {
+    pub(super) fn new(log: &EventLog, shard: ShardId) -> Self {
+        let [leases, outcomes] = [Stream::Leases, Stream::Outcomes].map(|stream| keys(log, stream));
+        Self { shard, leases, outcomes, said: (Micros(i64::MIN), 0) }
+    }
+
+    /// What to say once everything that the streams held at `at` is folded and published: what to append to `leases`, and to
+    /// `outcomes`.
+    pub(super) fn due(&mut self, books: &Ledger, at: Micros) -> [Vec<KeyValue>; 2] {
+        let shard = self.shard.0;
+        let read = Event::Read(LeaseRead { notices_until: at.0 });
+        let read = LeaseRecord { at: at.0, event: Some(read), shard, ..LeaseRecord::default() };
+        let kind = OutcomeKind::Watermark.into();
+        let watermark = Outcome { kind, shard, at: at.0, ..Outcome::default() };
+        let is_due = self.is_due(books, at);
+        let leases = if books.is_lending() { &self.leases[..] } else { &[] };
+        let outcomes = if is_due { &self.outcomes[..] } else { &[] };
+        let to_each = |keys: &[Vec<u8>], value: Vec<u8>| keys.iter().map(|key| (key.clone(), value.clone())).collect();
+        [to_each(leases, encode(&read)), to_each(outcomes, encode(&watermark))]
+    }
+
+    fn is_due(&mut self, books: &Ledger, at: Micros) -> bool {
+        let (said, last) = self.said;
+        let pause = if books.sequence() == last { WATERMARK_IDLE_S } else { WATERMARK_S };
+        let is_due = at >= said.plus_seconds(pause);
+        if is_due {
+            self.said = (at, books.sequence());
+        }
+        is_due
+    }
+}
+
+/// Appends both.
+pub(super) async fn say(writer: &Writer, [leases, outcomes]: [Vec<KeyValue>; 2]) -> Result<(), ServeError> {
+    let leases = append(writer, Stream::Leases, leases.into_iter());
+    let outcomes = append(writer, Stream::Outcomes, outcomes.into_iter());
+    let (leases, outcomes) = tokio::join!(leases, outcomes);
+    leases.and(outcomes)
+}
+
+/// A key for each partition.
+fn keys(log: &EventLog, stream: Stream) -> Vec<Vec<u8>> {
+    let mut keys = vec![Vec::new(); log.partitions(stream) as usize];
+    let mut left = keys.len();
+    // Keys spread evenly over partitions, so that each is soon met.
+    for number in 0_u64.. {
+        if left == 0 {
+            break;
+        }
+        let key = format!("partition/{number}").into_bytes();
+        let place = &mut keys[log.partition_of(stream, &key).0 as usize];
+        if place.is_empty() {
+            *place = key;
+            left -= 1;
+        }
+    }
+    keys
+}
