@@ -107,7 +107,7 @@ fn imps(
     let stopped = |slot| snapshot.is_stopped(slot);
     let pace = |slot| snapshot.pace_ppm(slot);
     let reserve = |slot: decision::outcome::Slot, amount| {
-        snapshot.accounts.get(slot.0 as usize).is_some_and(|account| account.available(now) >= amount)
+        snapshot.accounts.get(slot.0 as usize).is_some_and(|account| account.shortage(amount, now).is_none())
     };
     let Decided { decisions, .. } =
         decide::decide(&snapshot.index, &request, &mut scratch, stopped, pace, reserve, &mut watch);

@@ -59,13 +59,18 @@ impl Account {
         self.wanted.fetch_add(amount.get(), Ordering::Relaxed);
         let lease = self.current.load();
         let lease = lease.as_ref()?;
-        let held = match self.held_ppm.load(Ordering::Relaxed).saturating_add(lease.spare_ppm) {
-            ONE_PPM.. => amount,
-            share_ppm => amount.scaled(share_ppm).max(Nanos::new(1)),
-        };
+        let held = self.held(lease, amount);
         let lease = Some(lease).filter(|lease| lease.take(held, now)).map(Arc::clone)?;
         self.counts.made(amount);
         Some(Taken { lease, amount, held })
+    }
+
+    /// What a bid of `amount` takes of a lease.
+    fn held(&self, lease: &Lease, amount: Nanos) -> Nanos {
+        match self.held_ppm.load(Ordering::Relaxed).saturating_add(lease.spare_ppm) {
+            ONE_PPM.. => amount,
+            share_ppm => amount.scaled(share_ppm).max(Nanos::new(1)),
+        }
     }
 
     /// What prices are multiplied by so that the budget lasts, in millionths: 1 to 1,000,000. It may change at any
@@ -80,22 +85,24 @@ impl Account {
         self.pace_ppm.store(pace_ppm, Ordering::Relaxed);
     }
 
-    /// What can still be reserved.
-    pub fn available(&self, now: Micros) -> Nanos {
+    /// What is left of its lease.
+    #[cfg(test)]
+    fn available(&self, now: Micros) -> Nanos {
         let lease = self.current.load();
         lease.as_ref().filter(|lease| now < lease.until).map_or(Nanos::ZERO, |lease| lease.available())
     }
 
     /// Why `amount` cannot be reserved; `None` where it can.
     pub fn shortage(&self, amount: Nanos, now: Micros) -> Option<Shortage> {
-        if self.available(now) >= amount {
+        let lease = self.current.load();
+        let lent = lease.as_ref().filter(|lease| now < lease.until);
+        if lent.is_some_and(|lease| lease.available() >= self.held(lease, amount)) {
             return None;
         }
-        let lent = self.current.load().as_ref().is_some_and(|lease| now < lease.until);
         Some(match *self.answer.lock().unwrap_or_else(PoisonError::into_inner) {
             Answer::None => Shortage::Unanswered,
             Answer::Refused(refusal) => Shortage::Refused(refusal),
-            Answer::Rest | Answer::Whole if !lent => Shortage::Lapsed,
+            Answer::Rest | Answer::Whole if lent.is_none() => Shortage::Lapsed,
             Answer::Rest => Shortage::Rest,
             Answer::Whole => Shortage::UsedUp,
         })

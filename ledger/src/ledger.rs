@@ -231,7 +231,11 @@ impl Ledger {
             return self.stop(id);
         };
         self.advertisers.entry(new.advertiser).or_default().daily = wire.advertiser_daily.map(Nanos::new);
-        self.accounts.entry(id).or_insert_with(|| Account::new(new.advertiser, None));
+        let account = self.accounts.entry(id).or_insert_with(|| Account::new(new.advertiser, None));
+        // What was booked before the campaign was known, another may have been named for.
+        let (before, spent) = (account.advertiser, account.sums.spent);
+        self.advertisers.entry(before).or_default().spent -= spent;
+        self.advertisers.entry(new.advertiser).or_default().spent += spent;
         let now = self.now;
         self.with_days(id, |account| {
             let day = account.day(now);

@@ -9,7 +9,7 @@ use rdkafka::ClientConfig;
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::ConsumerContext;
-use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::error::{KafkaError, RDKafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseProducer, Producer, ProducerContext};
 
 use super::KafkaOptions;
@@ -123,6 +123,18 @@ pub(super) fn flushed<C: ProducerContext>(producer: &BaseProducer<C>, timeout: D
 
 pub(super) fn refused(problem: &KafkaError) -> OpenError {
     OpenError::Kafka(problem.to_string())
+}
+
+/// Whether what failed may be tried again as it was: whoever keeps transactions is looked for, or not ready.
+pub(super) fn may_pass(error: &RDKafkaError) -> bool {
+    use RDKafkaErrorCode::{
+        ConcurrentTransactions, CoordinatorLoadInProgress, CoordinatorNotAvailable, NotCoordinator,
+    };
+    let passes = matches!(
+        error.code(),
+        ConcurrentTransactions | CoordinatorLoadInProgress | CoordinatorNotAvailable | NotCoordinator
+    );
+    !error.is_fatal() && (error.is_retriable() || passes)
 }
 
 /// Whether another producer of the same name has taken over.

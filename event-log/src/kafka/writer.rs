@@ -66,8 +66,7 @@ impl KafkaWriter {
         let work = move || {
             let producer = Polled::new(&config, Quiet(Said::default()), KAFKA_ANSWER_PAUSE);
             let ready = producer.and_then(|producer| {
-                // Ends what an earlier writer of this name began, and its right to write.
-                producer.init_transactions(ANSWER)?;
+                take_over(&producer, &closed)?;
                 Ok(producer)
             });
             match ready {
@@ -266,6 +265,22 @@ impl Scribe {
 impl Batch {
     fn bytes(&self) -> usize {
         self.records.iter().map(|(key, value)| key.len() + value.len()).sum()
+    }
+}
+
+/// Ends what an earlier writer of this name began, and its right to write. The server that keeps transactions may have to be
+/// found first, or to read what it keeps, as where Kafka was started just now.
+fn take_over(producer: &Polled<Quiet>, closed: &AtomicBool) -> Result<(), KafkaError> {
+    let deadline = Instant::now() + KAFKA_WRITE_TIMEOUT;
+    loop {
+        match producer.init_transactions(ANSWER) {
+            Err(KafkaError::Transaction(error))
+                if client::may_pass(&error) && Instant::now() < deadline && !closed.load(Ordering::Relaxed) =>
+            {
+                thread::park_timeout(AGAIN_PAUSE);
+            }
+            done => return done,
+        }
     }
 }
 

@@ -33,6 +33,16 @@ pub(super) struct Figures {
     run: u32,
     fault: Fault,
     outage_s: f64,
+    #[serde(flatten)]
+    found: Found,
+    /// Of campaigns that buy whatever they can, the part of the budget, or of what there was to buy, that was not spent: the
+    /// mean, and the most.
+    under_delivery: Option<[f64; 2]>,
+}
+
+/// What was found in one run, or in all.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct Found {
     /// Notices that were acknowledged.
     acknowledged: usize,
     charges: usize,
@@ -46,11 +56,21 @@ pub(super) struct Figures {
     overspend: f64,
     /// The same in bids of that campaign.
     overspend_bids: f64,
-    /// Of campaigns that buy whatever they can, the part of the budget, or of what there was to buy, that was not spent: the
-    /// mean, and the most.
-    under_delivery: Option<[f64; 2]>,
     /// Everything else that must hold and did not.
     other_failures: usize,
+}
+
+impl Found {
+    fn add(&mut self, other: &Self) {
+        self.acknowledged += other.acknowledged;
+        self.charges += other.charges;
+        self.lost += other.lost;
+        self.double += other.double;
+        self.overspent += other.overspent;
+        self.overspend = self.overspend.max(other.overspend);
+        self.overspend_bids = self.overspend_bids.max(other.overspend_bids);
+        self.other_failures += other.other_failures;
+    }
 }
 
 impl Report {
@@ -64,10 +84,7 @@ impl Report {
         let most = |of: &dyn Fn(&Spend) -> f64| audit.spends.iter().map(of).fold(0.0, f64::max);
         let under: Vec<f64> = audit.spends.iter().filter_map(Spend::under).collect();
         let mean = under.iter().sum::<f64>() / under.len().max(1) as f64;
-        let figures = Figures {
-            run: plan.run,
-            fault: plan.fault,
-            outage_s: plan.seconds[1],
+        let found = Found {
             acknowledged: checked(NOTICES),
             charges: checked(TWICE),
             lost,
@@ -75,9 +92,10 @@ impl Report {
             overspent,
             overspend: most(&part),
             overspend_bids: most(&bids),
-            under_delivery: (!under.is_empty()).then(|| [mean, under.iter().copied().fold(0.0, f64::max)]),
             other_failures: wrong - lost - double - overspent,
         };
+        let under_delivery = (!under.is_empty()).then(|| [mean, under.iter().copied().fold(0.0, f64::max)]);
+        let figures = Figures { run: plan.run, fault: plan.fault, outage_s: plan.seconds[1], found, under_delivery };
         let passed = audit.passed();
         Self { figures, passed, plan, exchange, load_average, points: audit.points, spends: audit.spends }
     }
@@ -85,7 +103,8 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Figures { fault, run, acknowledged, charges, lost, double, overspend, overspend_bids, .. } = &self.figures;
+        let Figures { fault, run, found, .. } = &self.figures;
+        let Found { acknowledged, charges, lost, double, overspend, overspend_bids, .. } = found;
         let (name, verdict) = (run_name(*run), if self.passed { "passed" } else { "FAILED" });
         write!(
             f,
@@ -110,14 +129,8 @@ pub(super) struct Summary {
     planned: u32,
     runs: usize,
     failed: usize,
-    acknowledged: usize,
-    charges: usize,
-    lost: usize,
-    double: usize,
-    overspent: usize,
-    overspend: f64,
-    overspend_bids: f64,
-    other_failures: usize,
+    #[serde(flatten)]
+    found: Found,
     /// By fault: runs, those that failed, the most overspent, and the mean under-delivery.
     faults: BTreeMap<Fault, OfFault>,
 }
@@ -151,18 +164,11 @@ impl Summary {
     fn add(&mut self, Written { figures, passed }: &Written) {
         self.runs += 1;
         self.failed += usize::from(!passed);
-        self.acknowledged += figures.acknowledged;
-        self.charges += figures.charges;
-        self.lost += figures.lost;
-        self.double += figures.double;
-        self.overspent += figures.overspent;
-        self.overspend = self.overspend.max(figures.overspend);
-        self.overspend_bids = self.overspend_bids.max(figures.overspend_bids);
-        self.other_failures += figures.other_failures;
+        self.found.add(&figures.found);
         let fault = self.faults.entry(figures.fault).or_default();
         fault.runs += 1;
         fault.failed += usize::from(!passed);
-        fault.overspend = fault.overspend.max(figures.overspend);
+        fault.overspend = fault.overspend.max(figures.found.overspend);
         fault.under_delivery.extend(figures.under_delivery.map(|[mean, _]| mean));
     }
 
@@ -174,12 +180,13 @@ impl Summary {
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { planned, runs, failed, acknowledged, charges, lost, double, overspent, other_failures, .. } = self;
+        let Self { planned, runs, failed, found, .. } = self;
+        let Found { acknowledged, charges, lost, double, overspent, other_failures, .. } = found;
         writeln!(
             f,
             "{runs} of {planned} runs, {failed} failed; {acknowledged} acknowledged notices, {charges} charges"
         )?;
-        let (overspend, bids) = (100.0 * self.overspend, self.overspend_bids);
+        let (overspend, bids) = (100.0 * found.overspend, found.overspend_bids);
         write!(
             f,
             "{lost} lost, {double} double, {overspent} overspent ({overspend:.3} % of a budget and {bids:.1} bids at most), \

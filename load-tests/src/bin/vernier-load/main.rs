@@ -9,12 +9,13 @@ use std::time::Duration;
 use clap::{Args, Parser, ValueEnum};
 use load_tests::exchange::audit::audit;
 use load_tests::exchange::{self, Settings, Totals, journal};
-use load_tests::faults::money::{self, Fault};
 use load_tests::faults::{self, Scenario};
 use load_tests::load::Target;
 use load_tests::{bench, floor, scenario, subject};
 use serde_json::Value;
 use tokio::signal::unix::{SignalKind, signal};
+
+mod money;
 
 /// What a bidder uses, so that the floor differs in nothing else.
 #[global_allocator]
@@ -66,7 +67,7 @@ enum Command {
     Faults(Faults),
     /// Spend budgets on four bidders while one thing after the other fails, and check what became of the money. It goes on
     /// with the first run that has no report in its folder. Exit code 1: a point failed.
-    Money(Money),
+    Money(money::Money),
     /// Measure what a bid request costs, as a multiple of what it costs a bare HTTP server. Bidder and floor keep to
     /// processor 0; start this on another: `taskset -c 1 vernier-load bench`.
     Bench(Bench),
@@ -228,42 +229,6 @@ struct Faults {
     programs: Programs,
 }
 
-#[derive(Debug, Args)]
-struct Money {
-    /// How many runs there are.
-    #[arg(long, default_value_t = 11)]
-    runs: u32,
-    /// How many are played at once.
-    #[arg(long, default_value_t = 1)]
-    jobs: usize,
-    /// Only this fault; without it, one after the other.
-    #[arg(long)]
-    fault: Option<Fault>,
-    /// Seconds that a fault lasts.
-    #[arg(long, default_value_t = 60)]
-    outage: u64,
-    /// Requests a second.
-    #[arg(long, default_value_t = 150)]
-    rate: u32,
-    /// How many different people there are.
-    #[arg(long, default_value_t = 2_000)]
-    people: u32,
-    /// The same seed plans the same runs.
-    #[arg(long, default_value_t = 1)]
-    seed: u64,
-    /// Where runs are written.
-    #[arg(long, default_value = "target/money")]
-    folder: PathBuf,
-    /// Keep histories also of runs in which all held.
-    #[arg(long)]
-    keep: bool,
-    /// An older `vernier`, which upgrades to the present one begin with; without it there are none.
-    #[arg(long)]
-    old: Option<PathBuf>,
-    #[command(flatten)]
-    programs: Programs,
-}
-
 fn main() -> ExitCode {
     let done = match Command::parse() {
         Command::Exchange { bid_url, rate, seconds, people, seed, journal } => {
@@ -274,13 +239,13 @@ fn main() -> ExitCode {
             settings.journal = journal;
             play(settings, Duration::from_secs(seconds))
         }
-        Command::Audit { history: Some(history), .. } => check(&history),
+        Command::Audit { history: Some(history), .. } => money::check(&history),
         Command::Audit { journal, notices, outcomes, .. } => {
             let [journal, notices, outcomes] = [journal, notices, outcomes].map(Option::unwrap_or_default);
             compare(&journal, &notices, &outcomes)
         }
         Command::Faults(faults) => fail(faults),
-        Command::Money(money) => spend(money),
+        Command::Money(money) => money::spend(money),
         Command::Bench(bench) => measure(bench),
         Command::Load(play) => load(play),
         Command::Floor { listen, answers } => floor::serve(listen, &answers).map(|()| true).map_err(Into::into),
@@ -321,33 +286,6 @@ fn compare(journal: &Path, notices: &Path, outcomes: &Path) -> Result<bool, Box<
     println!("failures {}", report.failures.len());
     report.failures.iter().for_each(|failure| eprintln!("{failure}"));
     Ok(report.failures.is_empty())
-}
-
-/// Checks a history; whether all is right.
-fn check(history: &Path) -> Result<bool, Box<dyn std::error::Error>> {
-    let audit = money::audit::audit(history)?;
-    print!("{audit}");
-    Ok(audit.passed())
-}
-
-/// Plays runs until they are over or somebody ends them; whether money was right in all.
-fn spend(money: Money) -> Result<bool, Box<dyn std::error::Error>> {
-    let settings = money::Settings {
-        vernier: money.programs.vernier()?,
-        old: money.old.map(std::path::absolute).transpose()?,
-        redis_server: money.programs.redis_server()?,
-        kafka_libraries: money.programs.kafka_libraries()?,
-        folder: std::path::absolute(money.folder)?,
-        runs: money.runs,
-        jobs: money.jobs,
-        fault: money.fault,
-        outage: Duration::from_secs(money.outage),
-        rate: money.rate,
-        people: money.people,
-        seed: money.seed,
-        keep: money.keep,
-    };
-    until_interrupted(money::run(settings))
 }
 
 /// Plays scenarios until they are over or somebody ends them; whether every point held.
