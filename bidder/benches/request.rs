@@ -79,6 +79,7 @@ fn change(number: u32) -> Change {
         price: PriceRule::Fixed(Nanos::of_one_impression(1_000_000 + (cents % 400) as i64 * 10_000)),
         min_cpm: None,
         max_cpm: None,
+        data_cpm: Nanos::ZERO,
     };
     let markup = format!("<a href=\"${{CLICK_URL}}\" title=\"{}\">x</a>", "x".repeat(700));
     let landing_url = "https://load.example/".into();

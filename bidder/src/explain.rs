@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use decision::campaign::{Campaign, PriceRule};
 use decision::decide::{self, Decided, Scratch};
-use decision::money::{Cpm, Nanos, ONE_PPM};
+use decision::ids::Currency;
+use decision::money::{Cpm, Nanos, ONE_PPM, Percent};
 use decision::outcome::{Decision, NoBidReason, Offer, PriceSteps, Trace};
 use decision::profile::{Audience, Profile};
 use decision::targeting::Fact;
@@ -214,11 +215,29 @@ impl Trace for Watch<'_> {
             let (factor, paced) = (f64::from(steps.pace_ppm) / 1e6, Cpm(steps.paced_cpm));
             price.push(format!("{paced} {currency} by pacing, x {factor}"));
         }
-        if steps.bid_cpm != steps.paced_cpm {
+        if !steps.fees.is_none() {
+            let media = match steps.media_cpm {
+                left if left > Nanos::ZERO => format!("{} {currency}", Cpm(left)),
+                _ => "nothing".to_owned(),
+            };
+            price.push(format!("{media} for media: {}", besides(&steps, currency)));
+        }
+        if steps.bid_cpm != steps.media_cpm && steps.media_cpm > Nanos::ZERO {
             price.push(format!("{} in the currency of the bid", Cpm(steps.bid_cpm)));
         }
         self.seen(imp, campaign).price = price;
     }
+}
+
+/// What of a price is not for media.
+fn besides(steps: &PriceSteps, currency: Currency) -> String {
+    let fees = steps.fees;
+    let parts = [
+        (fees.margin_ppm() > 0).then(|| format!("without a margin of {}", Percent(fees.margin_ppm()))),
+        (fees.data_cpm() > Nanos::ZERO).then(|| format!("without {} {currency} for data", Cpm(fees.data_cpm()))),
+        (fees.exchange_ppm() > 0).then(|| format!("the exchange bills {} besides", Percent(fees.exchange_ppm()))),
+    ];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
 /// What a rule makes of the default price, where it is a multiplier.

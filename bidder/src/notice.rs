@@ -153,6 +153,7 @@ fn sealed(claims: &Claims<'_>) -> wire::Sealed {
         bid_at: claims.bid_at.0,
         expires_at: claims.expires_at.0,
         test: claims.test,
+        fees: proto::fees::record(claims.fees),
     }
 }
 

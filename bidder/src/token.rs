@@ -11,13 +11,14 @@
 //!
 //! Tokens of version 1, sealed for each kind with the kind as associated data and the landing URL inside, still open. Version 3
 //! is version 2 with one thing more, that caps on advertisers or segments count the impression; it is written only where they
-//! do, since nodes that are older than these caps open versions 1 and 2.
+//! do, since nodes that are older than these caps open versions 1 and 2. Version 4 is version 3 with the fees behind that,
+//! and written only where there are any: whoever books the impression needs no configuration to know what it costs.
 
 use decision::ids::{
     AdvertiserId, CampaignId, CreativeId, Currency, ExchangeName, IdHash, ImpressionId, LeaseId, NodeId, PersonKey,
     SegmentId, VariantId,
 };
-use decision::money::{Nanos, Rate};
+use decision::money::{Fees, Nanos, Rate};
 use decision::outcome::Arm;
 use decision::profile::Keep;
 use decision::time::Micros;
@@ -108,12 +109,14 @@ pub struct Claims<'a> {
     pub node: NodeId,
     /// The lease whose money is set aside.
     pub lease: LeaseId,
-    /// The price bid for the impression.
+    /// The price bid for the impression: net, media alone.
     pub price: Nanos,
     /// The currency of the price.
     pub currency: Currency,
     /// How many units of that currency buy one unit of the campaign's.
     pub rate: Rate,
+    /// What is charged besides the price.
+    pub fees: Fees,
     /// The micro-segment that set the price.
     pub segment: Option<SegmentId>,
     /// The arm of the campaign's experiment.
@@ -162,8 +165,7 @@ pub struct Opened {
     impression: ImpressionId,
     /// Of a click.
     landing_url: String,
-    /// How many impressions caps on the advertiser and on the segment need to be remembered.
-    wide_keep: [u8; 2],
+    more: claims::More,
 }
 
 impl Opened {
@@ -173,7 +175,7 @@ impl Opened {
     /// Never: [`Keys::open`] has read the same bytes.
     pub fn claims(&self) -> Claims<'_> {
         let (claims, _) = claims::read(self.impression, &self.plain).expect("they were read when the token was opened");
-        let [advertiser, segment] = self.wide_keep;
-        Claims { landing_url: &self.landing_url, keep: Keep { advertiser, segment, ..claims.keep }, ..claims }
+        let claims::More { wide_keep: [advertiser, segment], fees } = self.more;
+        Claims { landing_url: &self.landing_url, keep: Keep { advertiser, segment, ..claims.keep }, fees, ..claims }
     }
 }

@@ -118,7 +118,8 @@ pub enum WhenAudienceUnknown {
     Bid,
 }
 
-/// What a campaign pays for whom.
+/// What a campaign pays for whom. All prices are gross: what the advertiser pays for an impression, media, fees and margin
+/// together.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Strategy {
     /// The price of an impression (CPM) for people in none of the segments below; `None`: no bid for them.
@@ -127,6 +128,8 @@ pub struct Strategy {
     pub min_cpm: Nanos,
     /// The most it offers: higher prices are lowered to it.
     pub max_cpm: Nanos,
+    /// What of its prices stays with us, in millionths of gross; below 1,000,000.
+    pub margin_ppm: u32,
     /// Prices by micro-segment. The first one whose segment the person is in applies.
     pub segments: Vec<SegmentPrice>,
 }
@@ -142,6 +145,8 @@ pub struct SegmentPrice {
     pub min_cpm: Option<Nanos>,
     /// The most it offers for this segment; the campaign's limits hold as well.
     pub max_cpm: Option<Nanos>,
+    /// What of the price goes to whom the data is of.
+    pub data_cpm: Nanos,
 }
 
 /// How a price is found.
@@ -250,6 +255,8 @@ pub struct CampaignDraft {
     pub min_cpm: i64,
     /// Largest CPM in micros.
     pub max_cpm: i64,
+    /// Becomes [`Strategy::margin_ppm`].
+    pub margin_ppm: u32,
     /// Becomes [`Strategy::segments`].
     pub segments: Vec<SegmentPrice>,
     /// Becomes [`Campaign::caps`]: subject, count, window in seconds.

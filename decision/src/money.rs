@@ -5,8 +5,10 @@ use core::fmt;
 
 use crate::ids::Currency;
 
+mod fees;
 mod total;
 
+pub use fees::{Fees, Parts, Percent, parse_percent};
 pub use total::Total;
 
 /// A whole, in millionths: what shares and multipliers are parts of.

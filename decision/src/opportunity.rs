@@ -17,6 +17,8 @@ pub struct Context<'a> {
     pub device: DeviceType,
     /// The currencies bids may be in, in the exchange's order; never empty (`USD` where the request names none).
     pub currencies: &'a [Currency],
+    /// What the exchange bills besides media, in millionths of it: at most 1,000,000.
+    pub exchange_fee_ppm: u32,
     /// Advertiser domains that may not bid (`badv`), as received.
     pub blocked_domains: &'a [&'a str],
     /// Content categories that may not bid (`bcat`), as received.

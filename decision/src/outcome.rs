@@ -2,7 +2,7 @@
 
 use crate::campaign::Campaign;
 use crate::ids::{AdvertiserId, CampaignId, CreativeId, Currency, SegmentId, VariantId};
-use crate::money::{Nanos, Rate};
+use crate::money::{Fees, Nanos, Rate};
 use crate::profile::CapScope;
 use crate::targeting::{Fact, Size};
 
@@ -81,14 +81,16 @@ pub struct Offer {
     pub variant_slot: u32,
     /// The size of the creative.
     pub size: Size,
-    /// The price of the impression in the currency of the bid.
+    /// The price of the impression in the currency of the bid: net, what the exchange is offered.
     pub price: Nanos,
     /// The currency of the bid.
     pub currency: Currency,
     /// How many units of the bid's currency buy one unit of the campaign's.
     pub rate: Rate,
-    /// The price of the impression in the campaign's currency.
+    /// The price of the impression in the campaign's currency: gross, the most that the advertiser pays for it.
     pub campaign_price: Nanos,
+    /// What is charged besides the price.
+    pub fees: Fees,
     /// The micro-segment that set the price; `None`: the default price.
     pub segment: Option<SegmentId>,
     /// The arm of the campaign's experiment.
@@ -202,7 +204,7 @@ reasons! {
     NoPrice = "no_price", 17;
     /// The frequency cap on what the micro-segment that set the price buys is reached.
     SegmentCap = "segment_cap", 23;
-    /// The price is below the floor, or nothing.
+    /// What is offered is below the floor, or nothing: also where fees leave nothing of the price.
     BelowFloor = "below_floor", 18;
     /// Pacing has taken the price below the least the campaign offers, and it was not this request's turn.
     Paced = "paced", 24;
@@ -222,7 +224,7 @@ reasons! {
     Outbid = "outbid", 21;
 }
 
-/// How a price came about, for streams and explanations: CPM prices in the campaign's currency.
+/// How a price came about, for streams and explanations: CPM prices in the campaign's currency, gross up to pacing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PriceSteps {
     /// The segment whose rule applied; `None`: the default price.
@@ -237,6 +239,10 @@ pub struct PriceSteps {
     pub pace_ppm: u32,
     /// After pacing: never above [`Self::limited_cpm`], nor below the least that the limits allow.
     pub paced_cpm: Nanos,
+    /// What is charged besides media.
+    pub fees: Fees,
+    /// What they leave of the paced price: net. Zero or less: nothing.
+    pub media_cpm: Nanos,
     /// After conversion to the currency of the bid.
     pub bid_cpm: Nanos,
 }

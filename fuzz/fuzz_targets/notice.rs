@@ -19,7 +19,7 @@ use bidder::token::{Claims, Ids, Key, Keys, NoticeKind};
 use decision::ids::{
     AdvertiserId, CampaignId, CreativeId, Currency, ExchangeName, ImpressionId, LeaseId, NodeId, VariantId,
 };
-use decision::money::{Nanos, Rate, Rates};
+use decision::money::{Fees, Nanos, Rate, Rates};
 use decision::outcome::Arm;
 use decision::profile::Keep;
 use decision::time::Micros;
@@ -103,6 +103,7 @@ fn claims(exchange: ExchangeName) -> Claims<'static> {
         price: Nanos::of_one_impression(2_000_000),
         currency: Currency::new("USD").expect("a code"),
         rate: Rate::ONE,
+        fees: Fees::NONE,
         segment: None,
         arm: Arm::None,
         index_version: 0,

@@ -130,6 +130,15 @@ fn price(out: &mut Fields<'_>, steps: &PriceSteps, offered: &Offered<'_>) {
     out.signed(8, opportunity.floor.cpm_micros());
     out.bytes(9, opportunity.floor_currency.as_ref().map_or("", |currency| currency.as_str()));
     out.signed(10, steps.paced_cpm.cpm_micros());
+    let fees = steps.fees;
+    if !fees.is_none() {
+        out.message(11, |out| {
+            out.number(1, fees.exchange_ppm());
+            out.signed(2, fees.data_cpm().cpm_micros());
+            out.number(3, fees.margin_ppm());
+        });
+        out.optional_signed(12, Some(steps.media_cpm.cpm_micros()));
+    }
 }
 
 fn cap_count(out: &mut Fields<'_>, cap: &CapCount) {

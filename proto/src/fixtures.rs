@@ -59,6 +59,7 @@ pub(crate) fn index() -> CampaignIndex {
         price: Some(wire::segment_price::Price::MultiplierPpm(2_000_000)),
         min_cpm: None,
         max_cpm: Some(2_200_000),
+        data_cpm: 0,
     };
     let tested = wire::Campaign {
         segment_prices: vec![doubled],
@@ -97,6 +98,7 @@ pub(crate) fn with_request<T>(person: PersonKey, use_request: impl FnOnce(&BidRe
         region: Label::new("BY"),
         device: DeviceType::Phone,
         currencies: &[Label::new("USD").expect("a code")],
+        exchange_fee_ppm: 0,
         blocked_domains: &["other.example"],
         blocked_categories: &["IAB7"],
     };

@@ -5,6 +5,7 @@
 
 pub mod bid;
 pub mod campaign;
+pub mod fees;
 mod fields;
 #[cfg(test)]
 mod fixtures;

@@ -92,6 +92,7 @@ impl From<&Context<'_>> for wire::Context {
             currencies: context.currencies.iter().map(ToString::to_string).collect(),
             blocked_domains: owned(context.blocked_domains),
             blocked_categories: owned(context.blocked_categories),
+            exchange_fee_ppm: context.exchange_fee_ppm,
         }
     }
 }

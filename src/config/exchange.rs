@@ -3,6 +3,7 @@
 use bidder::exchange::dialect::{Auction, Billable, Dialect, Version};
 use bidder::exchange::response::is_plain_url;
 use decision::ids::ExchangeName;
+use decision::money::parse_percent;
 
 use super::reader::{Reader, number, one_of, truth};
 
@@ -61,6 +62,9 @@ fn one(r: &mut Reader, at: usize, name: ExchangeName) -> Dialect {
     dialect.notices.win = r.get(&key("sends_nurl"), dialect.notices.win, truth);
     dialect.notices.billing = r.get(&key("sends_burl"), dialect.notices.billing, truth);
     dialect.notices.loss = r.get(&key("sends_lurl"), dialect.notices.loss, truth);
+    dialect.fee_ppm = r.get(&key("fee"), dialect.fee_ppm, |text| {
+        parse_percent(text).ok_or_else(|| "must be a share of media from 0% to 100%, such as 2.5%".to_owned())
+    });
     dialect.secure_required = r.get(&key("secure_required"), dialect.secure_required, truth);
     dialect.macros.price = r.get(&key("macro_price"), dialect.macros.price, |text| match text {
         "" => Err("must be the macro for the price".to_owned()),

@@ -76,6 +76,20 @@ fn addresses_that_cannot_be_used_are_problems() {
 }
 
 #[test]
+fn the_fee_of_an_exchange_is_a_share_of_media() {
+    let exchange = |fee: &str| format!("[[exchange]]\nname = \"a\"\nfee = {fee}\n");
+    let config = parse("demo", &exchange("\"2.5%\""), []).expect("no problem");
+    assert_eq!(config.exchanges[0].fee_ppm, 25_000);
+    for wrong in ["2.5", "-1%", "100.1%", "2.5 percent"] {
+        let right = "must be a share of media from 0% to 100%, such as 2.5%";
+        check(
+            &exchange(&format!("\"{wrong}\"")),
+            &format!("vernier.toml:3: exchange[0].fee: {right}, not \"{wrong}\""),
+        );
+    }
+}
+
+#[test]
 fn contradictions_of_an_exchange_are_told_at_a_setting_of_theirs() {
     check(
         "[[exchange]]\nname = \"a\"\nsends_burl = false\n[[exchange]]\nname = \"a\"\nnetwork_allowance_ms = 100\n",

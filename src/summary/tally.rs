@@ -19,8 +19,9 @@ pub(crate) struct Tally {
     tail: Tail,
     /// By segment; 0: the default price.
     outcomes: BTreeMap<u32, Row>,
-    /// Nanos by currency.
+    /// Nanos by currency: gross, and what of it is media.
     spent: BTreeMap<String, i128>,
+    media: BTreeMap<String, i128>,
     latency: Option<Histogram<u64>>,
 }
 
@@ -38,7 +39,7 @@ impl Tally {
     pub(crate) async fn new(log: &EventLog) -> Result<Self, String> {
         let end = log.ends(Stream::Outcomes).await.map_err(|problem| problem.to_string())?;
         let tail = log.read_from(Stream::Outcomes, &end);
-        Ok(Self { tail, outcomes: BTreeMap::new(), spent: BTreeMap::new(), latency: None })
+        Ok(Self { tail, outcomes: BTreeMap::new(), spent: BTreeMap::new(), media: BTreeMap::new(), latency: None })
     }
 
     /// What happened since the start, and how fast since the last line. `wrong` answers were refused by the exchange.
@@ -96,9 +97,11 @@ impl Tally {
             (bidder.metrics.latency().len(), bidder.metrics.requests(RequestOutcome::Malformed));
         let rows = self.rows(bidder);
         let (bids, wins) = rows.iter().fold((0, 0), |(bids, wins), (_, row)| (bids + row.bids, wins + row.wins));
+        let all_is_media = self.media == self.spent;
+        let media = if all_is_media { String::new() } else { format!(", of which media {}", money(&self.media)) };
         let malformed = if malformed > 0 { format!(" ({malformed} malformed)") } else { String::new() };
         let mut text = format!(
-            "since the start: {requests} requests{malformed}, {bids} bids, {wins} wins ({}), spent {}{more}",
+            "since the start: {requests} requests{malformed}, {bids} bids, {wins} wins ({}), spent {}{media}{more}",
             percent(wins, bids),
             money(&self.spent),
         );
@@ -142,6 +145,8 @@ impl Tally {
                 _ => {}
             }
             if outcome.charged != 0 {
+                let media = outcome.parts.map_or(outcome.charged, |parts| parts.media);
+                *self.media.entry(outcome.campaign_currency.clone()).or_default() += i128::from(media);
                 *self.spent.entry(outcome.campaign_currency).or_default() += i128::from(outcome.charged);
             }
         }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::process::{Vernier, bid_request};
+use super::process::{Vernier, bid_request, result, until, write};
 
 /// A URL of a bid with its macros replaced.
 fn url(bid: &Value, field: &str, price: &str) -> String {
@@ -172,4 +172,72 @@ fn a_test_auction_is_answered_and_marked_and_costs_nothing() {
     };
     assert_eq!(marked("bids", "/test"), [Value::Bool(true)]);
     assert_eq!(marked("notices", "/sealed/test"), [Value::Bool(true)]);
+}
+
+const WITH_FEES: &str = "advertiser: boots-house
+currency: EUR
+domain: boots.example
+---
+segment: boots-lovers
+description: looked at boots
+owner: boots-house
+retention_days: 3650
+audience_min: 1
+---
+campaign: boots
+advertiser: boots-house
+flight: {from: 2026-01-01, until: 2036-01-01}
+budget: {daily: 1000, total: 100000}
+bids:
+  default: 0.01
+  max: 20
+  margin: 15%
+  segments:
+    - {segment: boots-lovers, cpm: 12, data_fee: 0.40}
+creatives:
+  - creative: boot
+    size: 300x250
+    variants:
+      - variant: plain
+        markup: '<a href=\"${CLICK_URL}\">boots</a>'
+        landing_url: https://boots.example/
+";
+
+/// The example of `docs/fees.md`.
+#[test]
+fn an_exchange_is_offered_net_and_the_advertiser_is_charged_gross() {
+    let demo = "[rates]\nEUR = 1.10\n[[exchange]]\nname = \"demo\"\nuser_ids = \"ours\"\nfee = \"2.5%\"\n";
+    let mut vernier = Vernier::up_with(demo);
+    vernier.ask(&["apply", &write(vernier.data.path(), "boots.yaml", WITH_FEES)]);
+    let person = r#"{"user":"ann","segment":"boots-lovers","until":"2036-01-01T00:00:00Z"}"#;
+    let request = write(vernier.data.path(), "r.json", &String::from_utf8(bid_request("ann")).expect("text"));
+    let explain = || vernier.ask(&["explain", "--request", &request]);
+    until(|| explain().contains("boots"), &explain);
+    vernier.ask(&["segments", "import", &write(vernier.data.path(), "people.jsonl", person)]);
+    until(|| result(&explain(), "boots") == "bid", &explain);
+    let steps = "12.00 EUR for segment boots-lovers -> 9.560975 EUR for media: without a margin of 15 %, \
+                 without 0.40 EUR for data, the exchange bills 2.5 % besides -> 10.517072 in the currency of the bid";
+    assert!(explain().contains(steps), "{}", explain());
+    let bid = vernier.bid("ann");
+    assert_eq!(bid["price"].as_f64(), Some(10.517072));
+    assert_eq!(vernier.call(&url(&bid, "burl", "5.5")).status, 204);
+    let said = vernier.terminate();
+    assert!(said.contains("spent 0.006500 EUR, of which media 0.005000 EUR"), "{said}");
+    let charges = charges(&vernier);
+    assert_eq!(charges.len(), 1, "{charges:?}");
+    let charge = &charges[0].1;
+    assert_eq!((&charge["charged"], &charge["campaign_currency"]), (&"0.0065".into(), &"EUR".into()));
+    let parts = [("media", "0.005"), ("exchange_fee", "0.000125"), ("data_fee", "0.0004"), ("margin", "0.000975")];
+    assert_eq!(charge["parts"], parts.into_iter().collect::<Value>());
+    let price = &vernier.events("bids")[0]["price"];
+    assert_eq!((&price["paced_cpm"], &price["media_cpm"]), (&"12.00".into(), &"9.560975".into()));
+    assert_eq!(price["fees"]["exchange_ppm"], 25_000);
+    let report = format!(
+        "impression,day,exchange,campaign,spend,currency\n{},{},demo,boots,0.0055,USD\n",
+        charges[0].0,
+        &charge["at"].as_str().expect("a time")[..10]
+    );
+    let report = write(vernier.data.path(), "report.csv", &report);
+    let output = vernier.command(&["reconcile", "--exchange-report", &report, "--tolerance", "0"]);
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stdout));
 }

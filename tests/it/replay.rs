@@ -15,13 +15,14 @@ use serde_json::Value;
 
 use super::process::{Answer, Vernier, result, until, write};
 
-/// Every request is recorded, none is late however busy the machine is, and there is a second currency.
+/// Every request is recorded, none is late however busy the machine is, there is a second currency, and the exchange has a fee.
 const CONFIGURATION: &str = "
 bid.sampled_one_in = 1
 rates.EUR = 1.08
 [[exchange]]
 name = \"demo\"
 user_ids = \"ours\"
+fee = \"2.5%\"
 tmax_default_ms = 10_000
 ";
 

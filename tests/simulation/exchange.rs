@@ -4,7 +4,7 @@
 use bidder::exchange::dialect::{Billable, Dialect};
 use bidder::token::{Claims, NoticeKind};
 use decision::ids::ExchangeName;
-use decision::money::{Nanos, Rate};
+use decision::money::{Fees, Nanos, Rate};
 use decision::time::LocalTime;
 use proto::wire::{CampaignBudget, Pacing};
 use rand::rngs::SmallRng;
@@ -105,7 +105,7 @@ impl Traffic {
                 0 => r.random_range(price / 5..price * 13 / 10),
                 _ => 2 * price,
             };
-            let market = campaign.rate.convert_down(Nanos::new(market));
+            let market = campaign.offered(Nanos::new(market));
             let (at, machine) = (r.random_range(at), r.random_range(0..self.machines));
             self.opportunities.push(Opportunity { at, machine, campaign: id, price: bid, market, seed: r.random() });
         }
@@ -142,6 +142,8 @@ impl Traffic {
             },
             price_max,
             rate: Rate::new(rate).unwrap(),
+            // One of them costs more than media.
+            fees: if id == 2 { Fees::new(25_000, Nanos::new(40_000), 150_000).unwrap() } else { Fees::NONE },
         }
     }
 
@@ -171,11 +173,12 @@ impl Traffic {
     }
 
     /// What is paid in the campaign's currency for an impression that is bid on in full and told of, if it is.
-    pub(crate) fn worth(&self, opportunity: &Opportunity, rate: Rate) -> i64 {
-        let bid = rate.convert_down(Nanos::new(opportunity.price));
+    pub(crate) fn worth(&self, opportunity: &Opportunity, campaign: &Campaign) -> i64 {
+        let bid = campaign.offered(Nanos::new(opportunity.price));
         let mut fate = Fate::draw(self, opportunity, bid);
         let is_billed = fate.is_won && !fate.r.random_bool(fate.untold);
-        if is_billed { rate.invert_up(fate.paid).get() } else { 0 }
+        let gross = || campaign.fees.parts(campaign.rate.invert_up(fate.paid)).unwrap().gross();
+        if is_billed { gross().get() } else { 0 }
     }
 
     /// Everything that the exchange sends because of a bid.

@@ -9,7 +9,7 @@ use bidder::token::{Claims, Forged, Ids, Key, Keys, NoticeKind};
 use decision::ids::{
     AdvertiserId, CampaignId, CreativeId, Currency, ExchangeName, ImpressionId, LeaseId, NodeId, ShardId, VariantId,
 };
-use decision::money::{Nanos, Rate};
+use decision::money::{Fees, Nanos, Rate};
 use decision::outcome::Arm;
 use decision::profile::Keep;
 use decision::time::Micros;
@@ -20,6 +20,7 @@ use rand::rngs::SmallRng;
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 
+use crate::oracle::gross;
 use crate::{DAY, SECOND, number};
 
 /// How many notices come; `VERNIER_NOTICES` at compile time overrides it.
@@ -101,6 +102,8 @@ impl Place {
         let campaign = random.random_range(1..=CAMPAIGNS);
         let price = random.random_range(1..10_000_000);
         let rate = [1_000_000_000, 1_084_500_001, 333_333_333][random.random_range(0..3)];
+        // Half of them cost more than media.
+        let fees = [(0, 0, 0), (0, 0, 0), (25_000, 400_000, 150_000), (0, 0, 333_333)][random.random_range(0..4)];
         let claims = Claims {
             impression: ImpressionId(impression),
             exchange: dialect.name,
@@ -119,6 +122,7 @@ impl Place {
             price: Nanos::new(price),
             currency: Currency::new("USD").unwrap(),
             rate: Rate::new(rate).unwrap(),
+            fees: Fees::new(fees.0, Nanos::new(fees.1), fees.2).unwrap(),
             segment: None,
             arm: Arm::None,
             index_version: 1,
@@ -167,7 +171,8 @@ impl Place {
             let is_priced = query.as_bytes()[2].is_ascii_digit();
             if kind == bid.billable && is_priced && at <= bid.claims.expires_at && !bid.claims.test {
                 let (price, rate) = (bid.paid.min(bid.claims.price).get(), i128::from(bid.claims.rate.get()));
-                let amount = (i128::from(price) * 1_000_000_000 + rate - 1) / rate;
+                let media = (i128::from(price) * 1_000_000_000 + rate - 1) / rate;
+                let amount = proto::fees::record(bid.claims.fees).map_or(media, |fees| gross(media, &fees));
                 billed.insert(number, (bid.claims.campaign.0, amount));
             }
         }
@@ -236,7 +241,7 @@ impl Place {
 /// Books with one lease of each campaign that holds enough for all.
 fn lent() -> Ledger {
     let mut ledger = Ledger::new(ShardId(0));
-    let most = 10_000_000 * 3 * i64::try_from(NOTICES).unwrap();
+    let most = 10_000_000 * 5 * i64::try_from(NOTICES).unwrap();
     for campaign in 1..=CAMPAIGNS {
         let budget = CampaignBudget {
             campaign,

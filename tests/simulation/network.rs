@@ -1,7 +1,7 @@
 //! The streams: what is appended is there for good, in the order of its partition, and everybody reads at a place of their
 //! own.
 
-use decision::money::Rate;
+use decision::money::{Fees, Nanos, Rate};
 use proto::wire::{CampaignBudget, JournalEntry, LeaseRecord, LedgerSnapshot, Notice, Outcome};
 
 const PARTITIONS: usize = 2;
@@ -77,6 +77,15 @@ pub(crate) struct Campaign {
     pub(crate) price_max: i64,
     /// Units of the exchange's currency for one of the campaign's.
     pub(crate) rate: Rate,
+    /// What an impression costs besides media.
+    pub(crate) fees: Fees,
+}
+
+impl Campaign {
+    /// What the exchange is offered at a price of the campaign.
+    pub(crate) fn offered(&self, price: Nanos) -> Nanos {
+        self.rate.convert_down(self.fees.net(price))
+    }
 }
 
 /// A record of the stream `campaigns`.

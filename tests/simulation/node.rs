@@ -157,6 +157,10 @@ impl Process {
         let ppm = account.pace_ppm();
         reached.add_if(ppm < 1_000_000, Reach::Paced);
         let amount = Nanos::new(price).scaled(ppm).max(Nanos::new(1));
+        let price = known.offered(amount);
+        if price < Nanos::ZERO {
+            return None;
+        }
         let Some(taken) = account.reserve(amount, now) else {
             reached.add(Reach::NoLease);
             return None;
@@ -179,9 +183,10 @@ impl Process {
             test: false,
             node: self.node,
             lease: id,
-            price: known.rate.convert_down(amount),
+            price,
             currency: Currency::new("USD").unwrap(),
             rate: known.rate,
+            fees: known.fees,
             segment: None,
             arm: Arm::None,
             index_version: 1,

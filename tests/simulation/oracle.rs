@@ -7,7 +7,9 @@ use decision::ids::ShardId;
 use decision::time::{LocalTime, Micros};
 use ledger::Ledger;
 use proto::record::encode;
-use proto::wire::{CampaignBudget, JournalEntry, Outcome, OutcomeKind, journal_entry::Input, lease_record::Event};
+use proto::wire::{
+    CampaignBudget, Fees, JournalEntry, Outcome, OutcomeKind, journal_entry::Input, lease_record::Event,
+};
 
 use crate::reached::Reach;
 use crate::world::World;
@@ -40,7 +42,8 @@ pub(crate) fn check_charges(world: &World<'_>) {
         let sealed = notice.sealed.as_ref().unwrap();
         if notice.billable && !notice.void && notice.at <= sealed.expires_at {
             let (units, rate) = (i128::from(notice.price.unwrap().min(sealed.price)) * 1_000_000_000, sealed.rate);
-            let amount = units / i128::from(rate) + i128::from(units % i128::from(rate) > 0);
+            let media = units / i128::from(rate) + i128::from(units % i128::from(rate) > 0);
+            let amount = sealed.fees.as_ref().map_or(media, |fees| gross(media, fees));
             expected.entry(notice.impression.clone()).or_insert((sealed.campaign, amount as i64));
         }
     }
@@ -63,6 +66,14 @@ pub(crate) fn check_charges(world: &World<'_>) {
         assert_eq!(campaign.sums.outstanding, 0, "all is over, and campaign {} has money out", campaign.campaign);
     }
     assert!(sums.is_empty() && books.open_leases == 0, "{sums:?}");
+}
+
+/// What this much media costs.
+pub(crate) fn gross(media: i128, fees: &Fees) -> i128 {
+    const MILLION: i128 = 1_000_000;
+    let up = |amount: i128, part: i128| amount / part + i128::from(amount % part > 0);
+    let cost = media + up(media * i128::from(fees.exchange_ppm), MILLION) + i128::from(fees.data_cpm);
+    up(cost * MILLION, MILLION - i128::from(fees.margin_ppm))
 }
 
 /// Folds the journal anew: whole, and from the last snapshot on. All books are equal, to the byte of a snapshot.

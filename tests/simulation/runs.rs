@@ -150,7 +150,7 @@ impl Figures {
             let mut worth = std::collections::BTreeMap::<i64, i128>::new();
             for opportunity in traffic.opportunities.iter().filter(|o| o.campaign == budget.campaign) {
                 let day = clock.day(decision::time::Micros(opportunity.at));
-                *worth.entry(day).or_default() += i128::from(traffic.worth(opportunity, campaign.rate));
+                *worth.entry(day).or_default() += i128::from(traffic.worth(opportunity, campaign));
             }
             let daily = i128::from(budget.daily);
             if worth.values().any(|worth| *worth < daily * 5 / 4) {

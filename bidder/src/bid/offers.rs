@@ -244,6 +244,7 @@ impl<'a> Offers<'a> {
             price: offer.price,
             currency: offer.currency,
             rate: offer.rate,
+            fees: offer.fees,
             segment: offer.segment,
             arm: offer.arm,
             index_version: self.snapshot.index.version(),

@@ -1,6 +1,7 @@
 //! What one exchange does differently from the others: settings, agreed with it and checked by the configuration.
 
 use decision::ids::ExchangeName;
+use decision::money::ONE_PPM;
 use decision::time::Micros;
 
 use crate::exchange::response::is_plain_url;
@@ -25,6 +26,8 @@ pub struct Dialect {
     pub billable: Billable,
     /// The notice URLs it calls.
     pub notices: Notices,
+    /// What it bills besides media, in millionths of it.
+    pub fee_ppm: u32,
     /// How long after a bid a win may still come, in seconds: money is held so long.
     pub auction_window_s: u32,
     /// How long after a win the billable event may still come, in seconds.
@@ -128,6 +131,7 @@ impl Dialect {
     /// - spend is booked on `burl` (section 7.8), and all three notices are called;
     /// - a win comes within a minute, the billing notice of a banner within five minutes more (section 7.2: one minute on
     ///   the web, five in applications);
+    /// - it bills nothing besides media;
     /// - an answer is awaited for 100 ms, of which the network takes 20.
     pub fn new(name: ExchangeName) -> Self {
         Self {
@@ -138,6 +142,7 @@ impl Dialect {
             user_ids_ours: false,
             billable: Billable::Billing,
             notices: Notices { win: true, billing: true, loss: true },
+            fee_ppm: 0,
             auction_window_s: 60,
             billing_window_s: 300,
             tmax_default_ms: 100,
@@ -179,6 +184,7 @@ impl Dialect {
         let rules = [
             (self.seat.is_empty(), "the seat is empty"),
             (!self.sends(self.billable.kind()), "the billable event is a notice that the exchange does not send"),
+            (self.fee_ppm > ONE_PPM, "the fee is more than all of media"),
             (self.auction_window_s == 0, "the auction window is zero"),
             (self.billing_window_s == 0, "the billing window is zero"),
             (self.deadline_ms(0) == 0, "the network allowance leaves no time of the default tmax"),
@@ -208,12 +214,13 @@ mod tests {
         let wrong = Dialect {
             seat: String::new(),
             notices: Notices { win: true, billing: false, loss: true },
+            fee_ppm: ONE_PPM + 1,
             network_allowance_ms: 100,
             macros: Macros { price: "\">${AUCTION_PRICE}".into(), ..Macros::default() },
             ..dialect()
         };
-        assert_eq!(wrong.problems().len(), 4);
-        assert_eq!(Dialect { billable: Billable::View, ..wrong }.problems().len(), 3);
+        assert_eq!(wrong.problems().len(), 5);
+        assert_eq!(Dialect { billable: Billable::View, ..wrong }.problems().len(), 4);
     }
 
     #[test]

@@ -313,6 +313,7 @@ impl<'a> Fields<'a> {
                 region: self.device.geo.region,
                 device: self.device.kind,
                 currencies: self.listed_currencies(),
+                exchange_fee_ppm: dialect.fee_ppm,
                 blocked_domains: self.blocked_domains.texts,
                 blocked_categories: self.blocked_categories.texts,
             },

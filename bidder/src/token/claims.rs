@@ -3,7 +3,7 @@
 use decision::ids::{
     AdvertiserId, CampaignId, CreativeId, IdHash, ImpressionId, Label, LeaseId, NodeId, PersonKey, SegmentId, VariantId,
 };
-use decision::money::{Nanos, Rate};
+use decision::money::{Fees, Nanos, Rate};
 use decision::outcome::Arm;
 use decision::profile::Keep;
 use decision::time::Micros;
@@ -45,14 +45,65 @@ pub(super) fn write(claims: &Claims<'_>, out: &mut Vec<u8>) {
     text_out(if claims.imp_id.len() > TOKEN_IMP_ID_BYTES_MAX { "" } else { claims.imp_id }, out);
 }
 
-/// Appends what stands behind the claims in version 3.
-pub(super) fn write_wide_keep(keep: Keep, out: &mut Vec<u8>) {
-    out.extend_from_slice(&[keep.advertiser, keep.segment]);
+/// The version that is written wherever it suffices.
+const VERSION: u8 = 2;
+/// The version of what caps on advertisers or segments count.
+const WIDE_VERSION: u8 = 3;
+/// The version of what costs more than media.
+const FEES_VERSION: u8 = 4;
+
+/// What stands behind the claims, in those versions that have it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct More {
+    /// How many impressions caps on the advertiser and on the segment need to be remembered.
+    pub(super) wide_keep: [u8; 2],
+    pub(super) fees: Fees,
 }
 
-/// Whether there is anything for [`write_wide_keep`] to write.
-pub(super) fn has_wide_keep(keep: Keep) -> bool {
-    (keep.advertiser, keep.segment) != (0, 0)
+impl More {
+    pub(super) fn of(claims: &Claims<'_>) -> Self {
+        Self { wide_keep: [claims.keep.advertiser, claims.keep.segment], fees: claims.fees }
+    }
+
+    /// The oldest version that can say it, so that the oldest nodes understand it.
+    pub(super) fn version(&self) -> u8 {
+        match (self.fees.is_none(), self.wide_keep) {
+            (false, _) => FEES_VERSION,
+            (true, [0, 0]) => VERSION,
+            (true, _) => WIDE_VERSION,
+        }
+    }
+
+    pub(super) fn write(&self, out: &mut Vec<u8>) {
+        let version = self.version();
+        if version >= WIDE_VERSION {
+            out.extend_from_slice(&self.wide_keep);
+        }
+        if version >= FEES_VERSION {
+            number_out(self.fees.exchange_ppm().into(), out);
+            number_out(self.fees.data_cpm().get().cast_unsigned(), out);
+            number_out(self.fees.margin_ppm().into(), out);
+        }
+    }
+
+    /// Reads what [`More::write`] wrote in a token of this version; `None` for anything else, versions that are not known
+    /// here included.
+    pub(super) fn read(version: u8, rest: &[u8]) -> Option<Self> {
+        let mut input = Input(rest);
+        let mut more = Self::default();
+        if !(VERSION..=FEES_VERSION).contains(&version) {
+            return None;
+        }
+        if version >= WIDE_VERSION {
+            more.wide_keep = input.array()?;
+        }
+        if version >= FEES_VERSION {
+            let exchange_ppm = input.number_u32()?;
+            let data_cpm = Nanos::of_one_impression(input.number()?.cast_signed());
+            more.fees = Fees::new(exchange_ppm, data_cpm, input.number_u32()?)?;
+        }
+        input.0.is_empty().then_some(more)
+    }
 }
 
 /// Reads what [`write`] wrote, and what stands behind it; `None` for anything else.
@@ -96,6 +147,7 @@ pub(super) fn read(impression: ImpressionId, bytes: &[u8]) -> Option<(Claims<'_>
         lease: LeaseId(input.number()?),
         price: Nanos::new(input.number()?.cast_signed()),
         rate: Rate::new(input.number()?.cast_signed())?,
+        fees: Fees::NONE,
         segment: Some(input.number_u32()?).filter(|segment| *segment > 0).map(SegmentId),
         index_version: input.number()?,
         bid_at: Micros(input.number()?.cast_signed()),

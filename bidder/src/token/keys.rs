@@ -10,13 +10,10 @@ use decision::ids::ImpressionId;
 use decision::time::Micros;
 use siphasher::sip128::{Hasher128, SipHasher24};
 
-use super::{Claims, Forged, NONCE_BYTES, NoticeKind, Opened, claims};
+use super::claims::{self, More};
+use super::{Claims, Forged, NONCE_BYTES, NoticeKind, Opened};
 use crate::limits::TOKEN_BYTES_MAX;
 
-/// The version that is written wherever it suffices.
-const VERSION: u8 = 2;
-/// The version of what caps on advertisers or segments count.
-const WIDE_VERSION: u8 = 3;
 const HEAD_BYTES: usize = 2;
 const TAG_BYTES: usize = 16;
 const SEALED_BYTES_MIN: usize = HEAD_BYTES + NONCE_BYTES + TAG_BYTES;
@@ -112,17 +109,15 @@ impl Keys {
     /// Never: claims are far shorter than the cipher allows.
     pub fn seal<'a>(&self, claims: &Claims<'a>) -> Sealed<'a> {
         let key = &self.current;
-        let wide = claims::has_wide_keep(claims.keep);
-        let head = [if wide { WIDE_VERSION } else { VERSION }, key.id];
+        let more = More::of(claims);
+        let head = [more.version(), key.id];
         let mut bytes = Vec::with_capacity(SEALED_BYTES);
         bytes.extend_from_slice(&head);
         let nonce = nonce(&claims.impression.0);
         bytes.extend_from_slice(&nonce);
         let start = bytes.len();
         claims::write(claims, &mut bytes);
-        if wide {
-            claims::write_wide_keep(claims.keep, &mut bytes);
-        }
+        more.write(&mut bytes);
         let body = &mut bytes[start..];
         let tag = key.cipher.encrypt_inout_detached(&nonce, &head, body.into());
         bytes.extend_from_slice(&tag.expect("a token is far below the mode's limit of 2^36 bytes"));
@@ -144,8 +139,7 @@ impl Keys {
         let key = key.ok_or(Forged)?;
         let opened = match version {
             1 => key.open_v1(kind, token)?,
-            VERSION | WIDE_VERSION => key.open_v2(kind, token, version)?,
-            _ => return Err(Forged),
+            _ => key.open_marked(kind, token, version)?,
         };
         let expired = now > opened.claims().expires_at;
         Ok((opened, expired))
@@ -157,10 +151,11 @@ impl Key {
         let (impression, plain) = self.unseal(decode(token)?, &[1, self.id, kind.code()])?;
         let (_, rest) = claims::read(impression, &plain).ok_or(Forged)?;
         let landing_url = claims::landing_url(rest).ok_or(Forged)?.to_owned();
-        Ok(Opened { plain, impression, landing_url, wide_keep: [0; 2] })
+        Ok(Opened { plain, impression, landing_url, more: More::default() })
     }
 
-    fn open_v2(&self, kind: NoticeKind, token: &str, version: u8) -> Result<Opened, Forged> {
+    /// Opens a token of version 2 or later.
+    fn open_marked(&self, kind: NoticeKind, token: &str, version: u8) -> Result<Opened, Forged> {
         let (marked, landing) =
             token.split_once('.').map_or((token, None), |(marked, landing)| (marked, Some(landing)));
         let landing_url = match landing {
@@ -181,12 +176,8 @@ impl Key {
         }
         let (impression, plain) = self.unseal(sealed, &[version, self.id])?;
         let (_, rest) = claims::read(impression, &plain).ok_or(Forged)?;
-        let wide_keep = match *rest {
-            [] if version == VERSION => [0; 2],
-            [advertiser, segment] if version == WIDE_VERSION => [advertiser, segment],
-            _ => return Err(Forged),
-        };
-        Ok(Opened { plain, impression, landing_url, wide_keep })
+        let more = More::read(version, rest).ok_or(Forged)?;
+        Ok(Opened { plain, impression, landing_url, more })
     }
 
     /// The impression id and the plain bytes of what was sealed with this associated data.

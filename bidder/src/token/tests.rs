@@ -26,6 +26,7 @@ fn claims() -> Claims<'static> {
         price: Nanos::new(1_250_000),
         currency: Currency::new("EUR").expect("a label"),
         rate: Rate::new(920_000_000).expect("above zero"),
+        fees: Fees::NONE,
         segment: Some(SegmentId(11)),
         arm: Arm::Treated,
         index_version: 42,
@@ -168,9 +169,54 @@ fn what_older_nodes_do_not_know_has_a_version_of_its_own() {
     }
 }
 
+/// Those of a bid that costs more than media.
+fn claims_with_fees() -> Claims<'static> {
+    let fees = Fees::new(25_000, Nanos::of_one_impression(400_000), 150_000).expect("they can be");
+    Claims { fees, ..claims() }
+}
+
+#[test]
+fn fees_have_a_version_of_their_own_with_caps_on_everything_or_not() {
+    let golden = include_str!("golden.v4.token").trim_end();
+    let claims_with_both = Claims { keep: wide_claims().keep, ..claims_with_fees() };
+    assert_eq!(seal(&keys(), NoticeKind::Click, &claims_with_both), golden);
+    for claims in [claims_with_fees(), claims_with_both] {
+        let token = seal(&keys(), NoticeKind::Click, &claims);
+        assert_eq!(URL_SAFE_NO_PAD.decode(&token[..4]).expect("base64")[0], 4);
+        let (opened, _) = keys().open(NoticeKind::Click, &token, Micros(0)).expect("one of ours");
+        assert_eq!(opened.claims(), claims);
+        for kind in NoticeKind::ALL.into_iter().filter(|kind| *kind != NoticeKind::Click) {
+            assert_eq!(keys().open(kind, &token, Micros(0)).err(), Some(Forged));
+        }
+    }
+    for fees in [(1, 0, 0), (0, 1, 0), (0, 0, 1), (1_000_000, i64::MAX, 999_999)] {
+        let fees = Fees::new(fees.0, Nanos::new(fees.1), fees.2).expect("they can be");
+        let token = seal(&keys(), NoticeKind::Win, &Claims { fees, ..claims() });
+        let (opened, _) = keys().open(NoticeKind::Win, &token, Micros(0)).expect("one of ours");
+        assert_eq!(opened.claims().fees, fees);
+    }
+}
+
+#[test]
+fn what_stands_behind_the_claims_is_all_that_its_version_has() {
+    let mut sealed = Vec::new();
+    claims::More::of(&claims_with_fees()).write(&mut sealed);
+    assert_eq!(claims::More::read(4, &sealed), Some(claims::More::of(&claims_with_fees())));
+    assert_eq!(claims::More::read(4, &[0, 0, 0, 0, 0]).map(|more| more.fees), Some(Fees::NONE));
+    let mut margin_of_all = vec![0, 0, 0, 0];
+    margin_of_all.extend([0xc0, 0x84, 0x3d]);
+    let longer = [&sealed[..], &[0]].concat();
+    for wrong in [&sealed[..sealed.len() - 1], &longer, &margin_of_all, &[0, 0], &[]] {
+        assert_eq!(claims::More::read(4, wrong), None, "{wrong:?}");
+    }
+    for version in [0, 1, 5, u8::MAX] {
+        assert_eq!(claims::More::read(version, &sealed), None, "version {version}");
+    }
+}
+
 proptest! {
     #[test]
-    fn no_text_crashes_the_opening(token in "(AQIA|AgIA|AwIA)?[A-Za-z0-9_-]{0,400}(\\.[A-Za-z0-9_-]{0,40})?") {
+    fn no_text_crashes_the_opening(token in "(AQIA|AgIA|AwIA|BAIA)?[A-Za-z0-9_-]{0,400}(\\.[A-Za-z0-9_-]{0,40})?") {
         prop_assert!(keys().open(NoticeKind::Billing, &token, Micros(0)).is_err());
     }
 
@@ -180,6 +226,13 @@ proptest! {
             let mut again = Vec::new();
             claims::write(&claims, &mut again);
             prop_assert_eq!(claims::read(ImpressionId([7; 16]), &again), Some((claims, &[][..])));
+        }
+        for version in 2..=4 {
+            if let Some(more) = claims::More::read(version, &bytes) {
+                let mut again = Vec::new();
+                more.write(&mut again);
+                prop_assert_eq!(claims::More::read(more.version(), &again), Some(more));
+            }
         }
     }
 }

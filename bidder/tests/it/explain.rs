@@ -7,7 +7,7 @@ use bidder::lease::Keeper;
 use bidder::privacy;
 use decision::campaign::{CampaignDraft, PriceRule, SegmentPrice};
 use decision::ids::SegmentId;
-use decision::money::Nanos;
+use decision::money::{Nanos, parse_percent};
 use decision::profile::Membership;
 use decision::time::{Micros, Seconds};
 use event_log::Partition;
@@ -49,10 +49,17 @@ pub(crate) fn draft(prices: &str) -> CampaignDraft {
         Some(factor) => PriceRule::Multiplier(u32::try_from(cpm(factor).get()).expect("parts per million")),
         None => PriceRule::Fixed(cpm(text)),
     };
-    let rule = |text| SegmentPrice { segment: VIP, price: price(text), min_cpm: None, max_cpm: None };
+    let rule = |text| SegmentPrice {
+        segment: VIP,
+        price: price(text),
+        min_cpm: None,
+        max_cpm: None,
+        data_cpm: word("data").map_or(Nanos::ZERO, cpm),
+    };
     CampaignDraft {
         default_cpm: word("default").map(|text| cpm(text).cpm_micros()),
         max_cpm: word("max").map_or(0, |text| cpm(text).cpm_micros()),
+        margin_ppm: word("margin").map_or(0, |text| parse_percent(text).expect("a share")),
         segments: word("vip").map(rule).into_iter().collect(),
         ..CampaignDraft::default()
     }
@@ -95,6 +102,17 @@ fn a_price_is_told_step_by_step() {
         "default 2 vip x4.5 max 8.5",
         "lends",
         "bid: bid; ; 2.00 USD default x 4.5 = 9.00 USD for segment vip -> 8.50 USD within the limits",
+    );
+    check(
+        "vip 2 data 0.4 margin 15% max 8.5",
+        "lends",
+        "bid: bid; ; 2.00 USD for segment vip -> \
+         1.30 USD for media: without a margin of 15 %, without 0.40 USD for data",
+    );
+    check(
+        "default 0.000001 margin 50% max 8.5",
+        "lends",
+        "below_floor: below_floor; ; 0.000001 USD by default -> nothing for media: without a margin of 50 %",
     );
 }
 

@@ -11,7 +11,7 @@ use bidder::token::{Claims, Ids, NoticeKind};
 use decision::ids::{
     AdvertiserId, CampaignId, CreativeId, Currency, ExchangeName, IdHash, ImpressionId, LeaseId, VariantId,
 };
-use decision::money::{Nanos, Rate};
+use decision::money::{Fees, Nanos, Rate};
 use decision::outcome::Arm;
 use decision::profile::Keep;
 use decision::time::Micros;
@@ -48,6 +48,7 @@ fn claims(exchange: &str, test: bool) -> Claims<'static> {
         price: Nanos::of_one_impression(2_000_000),
         currency: Currency::new("USD").expect("a code"),
         rate: Rate::ONE,
+        fees: Fees::new(25_000, Nanos::of_one_impression(400_000), 150_000).expect("they can be"),
         segment: None,
         arm: Arm::None,
         index_version: 0,

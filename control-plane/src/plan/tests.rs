@@ -71,6 +71,25 @@ fn only_what_is_different_is_published() {
 }
 
 #[test]
+fn other_fees_are_a_change() {
+    let (mut registry, mut stream) = (Registry::default(), Vec::new());
+    let segment = "segment: cart\ndescription: x\nowner: x\nretention_days: 1\n---\n";
+    let with = |margin: &str, data_fee: &str| {
+        let segments = format!("segments: [{{segment: cart, cpm: 2, data_fee: {data_fee}}}]");
+        let bids = format!("bids: {{default: 1, max: 2, margin: {margin}, {segments}}}");
+        campaign("one", 10, &[("a", &["x"])]).replace("bids: {default: 1, max: 2}", &bids)
+    };
+    let first = format!("{ADVERTISER}{segment}{}", with("15%", "0.40"));
+    let keys = "advertiser/1 segment/1 campaign/1";
+    check(&mut registry, &mut stream, &first, "shop new, cart new, one new", keys);
+    let published = registry.campaigns["one"].campaign.clone();
+    assert_eq!((published.margin_ppm, published.segment_prices[0].data_cpm), (150_000, 400_000));
+    check(&mut registry, &mut stream, &with("15.0 %", "0.4"), "one unchanged", "");
+    check(&mut registry, &mut stream, &with("16%", "0.40"), "one changed", "campaign/1");
+    check(&mut registry, &mut stream, &with("16%", "0.41"), "one changed", "campaign/1");
+}
+
+#[test]
 fn a_stopped_campaign_is_resumed_by_being_applied() {
     let (mut registry, mut stream) = (Registry::default(), Vec::new());
     let text = format!("{ADVERTISER}{}", campaign("one", 10, &[("a", &["x"])]));

@@ -71,6 +71,7 @@ pub(crate) fn campaign(document: &At<'_>, id: u32, name: &str, names: &mut Names
         default_cpm: bids.default,
         min_cpm: bids.min,
         max_cpm: bids.max,
+        margin_ppm: bids.margin_ppm,
         segments: bids.segments,
         caps: fields.list("frequency_caps").iter().map(cap).collect(),
         creatives: creatives(&fields, id, names),
@@ -123,12 +124,14 @@ struct Bids {
     default: Option<i64>,
     min: i64,
     max: i64,
+    margin_ppm: u32,
     segments: Vec<SegmentPrice>,
 }
 
 fn bids(fields: &Fields<'_>, names: &Names<'_>) -> Bids {
-    let Some(fields) = fields.require("bids").and_then(|at| at.fields(&["default", "min", "max", "segments"])) else {
-        return Bids { default: Some(0), min: 0, max: CPM_MICROS_MAX, segments: Vec::new() };
+    let keys = ["default", "min", "max", "margin", "segments"];
+    let Some(fields) = fields.require("bids").and_then(|at| at.fields(&keys)) else {
+        return Bids { default: Some(0), min: 0, max: CPM_MICROS_MAX, margin_ppm: 0, segments: Vec::new() };
     };
     let mut priced = BTreeSet::new();
     let segments = fields.list("segments").iter().map(|at| segment_price(at, &mut priced, names)).collect();
@@ -136,14 +139,16 @@ fn bids(fields: &Fields<'_>, names: &Names<'_>) -> Bids {
         default: fields.get("default").map(|at| at.cpm().unwrap_or_default()),
         min: fields.get("min").and_then(|at| at.cpm()).unwrap_or_default(),
         max: fields.require("max").and_then(|at| at.cpm()).unwrap_or(CPM_MICROS_MAX),
+        margin_ppm: fields.get("margin").and_then(|at| at.share_of_price()).unwrap_or_default(),
         segments,
     }
 }
 
 fn segment_price(at: &At<'_>, priced: &mut BTreeSet<SegmentId>, names: &Names<'_>) -> SegmentPrice {
     let stand_in = PriceRule::Fixed(Nanos::ZERO);
-    let Some(fields) = at.fields(&["segment", "cpm", "multiplier", "min", "max"]) else {
-        return SegmentPrice { segment: SegmentId(0), price: stand_in, min_cpm: None, max_cpm: None };
+    let Some(fields) = at.fields(&["segment", "cpm", "multiplier", "min", "max", "data_fee"]) else {
+        let (segment, data_cpm) = (SegmentId(0), Nanos::ZERO);
+        return SegmentPrice { segment, price: stand_in, min_cpm: None, max_cpm: None, data_cpm };
     };
     let named = fields.require("segment");
     let segment = named.as_ref().and_then(|at| names.segment(at));
@@ -164,12 +169,13 @@ fn segment_price(at: &At<'_>, priced: &mut BTreeSet<SegmentId>, names: &Names<'_
             None
         }
     };
-    let limit = |key: &str| fields.get(key).and_then(|at| at.cpm()).map(Nanos::of_one_impression);
+    let cpm = |key: &str| fields.get(key).and_then(|at| at.cpm()).map(Nanos::of_one_impression);
     SegmentPrice {
         segment: segment.unwrap_or_default(),
         price: price.unwrap_or(stand_in),
-        min_cpm: limit("min"),
-        max_cpm: limit("max"),
+        min_cpm: cpm("min"),
+        max_cpm: cpm("max"),
+        data_cpm: cpm("data_fee").unwrap_or_default(),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use decision::campaign::limits::{CPM_MICROS_MAX, NAME_BYTES_MAX};
 use decision::ids::{Country, ExchangeName, Region};
-use decision::money::Nanos;
+use decision::money::{Nanos, ONE_PPM, parse_percent};
 use decision::targeting::{DeviceType, Size};
 use decision::time::{LocalTime, Micros, OFFSET_CHANGES_MAX};
 use jiff::civil::Date;
@@ -65,6 +65,13 @@ impl<'a> At<'a> {
         self.parse("a number such as 0.1 or 1.25, with at most 6 decimals", |text| {
             let nanos = Nanos::parse_decimal(text)?.get();
             (nanos % 1_000 == 0).then_some(nanos / 1_000).and_then(|ppm| u32::try_from(ppm).ok())
+        })
+    }
+
+    /// A share of a price, in millionths: less than all of it.
+    pub(crate) fn share_of_price(&self) -> Option<u32> {
+        self.parse("a share from 0% to less than 100%, such as 15% or 12.5%, with at most 4 decimals", |text| {
+            parse_percent(text).filter(|ppm| *ppm < ONE_PPM)
         })
     }
 

@@ -59,6 +59,11 @@ fn shares_and_counts() {
     for bad in ["0.755", "1.01", "-0.5", "50%"] {
         assert!(read(bad, |at| at.percent()).is_err(), "{bad}");
     }
+    assert_eq!(read("12.5%", |at| at.share_of_price()), Ok(125_000));
+    assert_eq!(read("0 %", |at| at.share_of_price()), Ok(0));
+    for bad in ["100%", "-1%", "15", "0.15", "1.00001%"] {
+        assert!(read(bad, |at| at.share_of_price()).is_err(), "{bad}");
+    }
     assert_eq!(read("64", |at| at.count(64)), Ok(64));
     for bad in ["65", "+1", "-1", "1.0", "1_0", "99999999999999"] {
         assert!(read(bad, |at| at.count(64)).is_err(), "{bad}");

@@ -92,6 +92,7 @@ fn campaign(dice: &mut Dice, id: u32, broad: bool) -> Campaign {
         price: if dice.percent(50) { PriceRule::Fixed(cpm(dice)) } else { PriceRule::Multiplier(1_500_000) },
         min_cpm: None,
         max_cpm: None,
+        data_cpm: Nanos::ZERO,
     };
     let cap = |scope, count| FrequencyCap { scope, count, window_s: 86_400 };
     Campaign {
@@ -114,6 +115,7 @@ fn campaign(dice: &mut Dice, id: u32, broad: bool) -> Campaign {
             default_cpm: Some(cpm(dice)),
             min_cpm: Nanos::of_one_impression(200_000),
             max_cpm: Nanos::of_one_impression(8_000_000),
+            margin_ppm: 0,
             segments: (0..dice.below(4)).map(|_| price(dice)).collect(),
         },
         caps: vec![cap(CapSubject::Campaign, 6), cap(CapSubject::EachCreative, 3)],

@@ -135,6 +135,7 @@ impl Ask {
             region: Label::new(&self.region),
             device: self.device,
             currencies: &[label("USD")],
+            exchange_fee_ppm: 0,
             blocked_domains: &BLOCKED_DOMAINS,
             blocked_categories: &["IAB7-39", "IAB8-18", "IAB9-9", "IAB24", "IAB25"],
         };

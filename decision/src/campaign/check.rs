@@ -9,9 +9,10 @@ use super::{
     Advertiser, AdvertiserDraft, Budget, Campaign, CampaignDraft, CapSubject, Creative, CreativeDraft, Flight,
     FrequencyCap, PriceRule, SegmentPrice, Strategy, Variant,
 };
+use crate::decide::price::{Limits, price};
 use crate::ids::{AdvertiserId, CampaignId, CreativeId, Currency};
 use crate::index::conjunction::alternatives;
-use crate::money::Nanos;
+use crate::money::{Cpm, Nanos, ONE_PPM, Percent, Rate};
 use crate::targeting::{Fact, Size, Targeting};
 use crate::time::Micros;
 
@@ -112,6 +113,7 @@ impl TryFrom<CampaignDraft> for Campaign {
                 default_cpm: draft.default_cpm.map(Nanos::of_one_impression),
                 min_cpm: Nanos::of_one_impression(draft.min_cpm),
                 max_cpm: Nanos::of_one_impression(draft.max_cpm),
+                margin_ppm: draft.margin_ppm,
                 segments: draft.segments,
             },
             caps,
@@ -234,6 +236,7 @@ impl Problems {
         self.cpm("bids.max", draft.max_cpm);
         self.require(draft.max_cpm > 0, "bids.max", "must be above 0");
         self.require(draft.min_cpm <= draft.max_cpm, "bids", "min must not be above max");
+        self.require(draft.margin_ppm < ONE_PPM, "bids.margin", "must be below 100%");
         if let Some(cpm) = draft.default_cpm {
             self.cpm("bids.default", cpm);
         }
@@ -242,14 +245,14 @@ impl Problems {
             self.push("bids", "must have a default price or a priced segment");
         }
         for (at, rule) in draft.segments.iter().enumerate() {
-            self.segment_price(&format!("bids.segments[{at}]"), rule, draft.default_cpm.is_some());
+            self.segment_price(&format!("bids.segments[{at}]"), rule, draft);
         }
     }
 
-    fn segment_price(&mut self, path: &str, rule: &SegmentPrice, has_default: bool) {
+    fn segment_price(&mut self, path: &str, rule: &SegmentPrice, draft: &CampaignDraft) {
         match rule.price {
             PriceRule::Fixed(cpm) => self.cpm(&format!("{path}.cpm"), cpm.cpm_micros()),
-            PriceRule::Multiplier(_) if !has_default => {
+            PriceRule::Multiplier(_) if draft.default_cpm.is_none() => {
                 self.push(format!("{path}.multiplier"), "needs a default price to multiply");
             }
             PriceRule::Multiplier(ppm) if ppm > limits::MULTIPLIER_MAX => {
@@ -269,6 +272,23 @@ impl Problems {
             && min > max
         {
             self.push(path, "min must not be above max");
+        }
+        self.data_fee(&format!("{path}.data_fee"), rule, draft);
+    }
+
+    /// What a segment's data costs must leave something of its price for media, or the campaign would never bid for it.
+    fn data_fee(&mut self, path: &str, rule: &SegmentPrice, draft: &CampaignDraft) {
+        self.cpm(path, rule.data_cpm.cpm_micros());
+        let CampaignDraft { min_cpm, max_cpm, margin_ppm, .. } = *draft;
+        let [min_cpm, max_cpm] = [min_cpm, max_cpm].map(Nanos::of_one_impression);
+        let default_cpm = draft.default_cpm.map(Nanos::of_one_impression);
+        let terms = Limits { default_cpm, min_cpm, max_cpm, margin_ppm };
+        let Some(steps) = price(&terms, Some(rule), 0, Rate::ONE, ONE_PPM) else { return };
+        // What is wrong with the fee itself, the margin or the price is told already.
+        let right = (1..=limits::CPM_MICROS_MAX).contains(&rule.data_cpm.cpm_micros()) && margin_ppm < ONE_PPM;
+        if right && steps.limited_cpm > Nanos::ZERO && steps.media_cpm <= Nanos::ZERO {
+            let (paid, margin) = (Cpm(steps.limited_cpm), Percent(margin_ppm));
+            self.push(path, format!("leaves nothing for media of a price of {paid} with a margin of {margin}"));
         }
     }
 

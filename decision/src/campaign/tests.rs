@@ -34,6 +34,7 @@ fn draft() -> CampaignDraft {
             price: PriceRule::Multiplier(1_500_000),
             min_cpm: None,
             max_cpm: None,
+            data_cpm: Nanos::ZERO,
         }],
         caps: vec![(CapSubject::Campaign, 3, 3_600)],
         creatives: vec![CreativeDraft { id: 1, name: "creative".into(), w: 300, h: 250, variants: vec![variant] }],
@@ -106,6 +107,32 @@ fn prices_have_bounds() {
         &["bids.segments[0]"],
     );
     check(|d| d.experiment.as_mut().unwrap().holdout_ppm = 1_000_001, &["experiment.holdout"]);
+}
+
+#[test]
+fn fees_leave_something_for_media() {
+    check(|d| d.margin_ppm = 999_999, &[]);
+    check(|d| d.margin_ppm = 1_000_000, &["bids.margin"]);
+    // The segment pays 1.50: half of the default more.
+    let fees = |d: &mut CampaignDraft, data: i64, margin_ppm: u32| {
+        d.segments[0].data_cpm = Nanos::of_one_impression(data);
+        d.margin_ppm = margin_ppm;
+    };
+    let wrong = ["bids.segments[0].data_fee"];
+    check(|d| fees(d, -1, 0), &wrong);
+    check(|d| fees(d, limits::CPM_MICROS_MAX + 1, 0), &wrong);
+    check(|d| fees(d, 1_500_000, 1_000_000), &["bids.margin"]);
+    check(|d| fees(d, 1_499_999, 0), &[]);
+    check(|d| fees(d, 1_500_000, 0), &wrong);
+    check(|d| fees(d, 1_274_999, 150_000), &[]);
+    check(|d| fees(d, 1_275_000, 150_000), &wrong);
+    check(
+        |d| {
+            fees(d, 600_000, 0);
+            d.segments[0].max_cpm = Some(Nanos::of_one_impression(500_000));
+        },
+        &wrong,
+    );
 }
 
 #[test]

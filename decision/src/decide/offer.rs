@@ -108,6 +108,7 @@ impl Round<'_, '_> {
             currency: auction.currency,
             rate,
             campaign_price: price.paced_cpm,
+            fees: price.fees,
             segment: price.segment,
             arm: arm(campaign.experiment.as_ref(), self.person.key()),
         };
@@ -122,7 +123,7 @@ impl Round<'_, '_> {
             let mut rules = self.index.segment_prices[terms.segment_prices.range()].iter();
             rule = rules.find(|rule| self.person.is_in(rule.segment, 0) == Some(true));
         }
-        price(&terms.limits, rule, rate, pace_ppm)
+        price(&terms.limits, rule, self.request.context.exchange_fee_ppm, rate, pace_ppm)
     }
 
     /// What the person has seen, and is about to see by the bids made so far.

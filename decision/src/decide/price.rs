@@ -1,28 +1,37 @@
 //! What a campaign pays for a person.
 
 use crate::campaign::{PriceRule, SegmentPrice, Strategy};
-use crate::money::{Nanos, ONE_PPM, Rate};
+use crate::money::{Fees, Nanos, ONE_PPM, Rate};
 use crate::outcome::PriceSteps;
 
-/// The prices of a strategy that do not depend on the person.
+/// What of a strategy does not depend on the person.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
-    default_cpm: Option<Nanos>,
-    min_cpm: Nanos,
-    max_cpm: Nanos,
+    pub(crate) default_cpm: Option<Nanos>,
+    pub(crate) min_cpm: Nanos,
+    pub(crate) max_cpm: Nanos,
+    pub(crate) margin_ppm: u32,
 }
 
 impl Limits {
     pub(crate) fn of(strategy: &Strategy) -> Self {
-        Self { default_cpm: strategy.default_cpm, min_cpm: strategy.min_cpm, max_cpm: strategy.max_cpm }
+        let Strategy { default_cpm, min_cpm, max_cpm, margin_ppm, .. } = *strategy;
+        Self { default_cpm, min_cpm, max_cpm, margin_ppm }
     }
 }
 
-/// The price by `rule`, that of the first priced segment the person is in, or else the default price; in the currency of
-/// the bid by `rate`. `None` where there is no price. The limits of the segment come first and those of the campaign
-/// after them, so that these always hold; last it is multiplied by `pace_ppm`, as far down as the limits allow.
+/// The price by `rule`, that of the first priced segment the person is in, or else the default price. `None` where there is
+/// no price. The limits of the segment come first and those of the campaign after them, so that these always hold; then it
+/// is multiplied by `pace_ppm`, as far down as the limits allow. What the margin, the segment's data and the exchange's
+/// `exchange_fee_ppm` leave of it is media, and offered in the currency of the bid by `rate`.
 #[inline]
-pub(crate) fn price(limits: &Limits, rule: Option<&SegmentPrice>, rate: Rate, pace_ppm: u32) -> Option<PriceSteps> {
+pub(crate) fn price(
+    limits: &Limits,
+    rule: Option<&SegmentPrice>,
+    exchange_fee_ppm: u32,
+    rate: Rate,
+    pace_ppm: u32,
+) -> Option<PriceSteps> {
     let ruled_cpm = match rule.map(|rule| rule.price) {
         None => limits.default_cpm?,
         Some(PriceRule::Fixed(cpm)) => cpm,
@@ -33,6 +42,12 @@ pub(crate) fn price(limits: &Limits, rule: Option<&SegmentPrice>, rate: Rate, pa
     if pace_ppm < ONE_PPM {
         paced_cpm = limited_cpm.scaled(pace_ppm).max(limited(Nanos::ZERO, limits, rule));
     }
+    let fees = Fees {
+        exchange_ppm: exchange_fee_ppm,
+        data_cpm: rule.map_or(Nanos::ZERO, |rule| rule.data_cpm),
+        margin_ppm: limits.margin_ppm,
+    };
+    let media_cpm = if fees.is_none() { paced_cpm } else { fees.net(paced_cpm) };
     Some(PriceSteps {
         segment: rule.map(|rule| rule.segment),
         default_cpm: limits.default_cpm,
@@ -40,7 +55,9 @@ pub(crate) fn price(limits: &Limits, rule: Option<&SegmentPrice>, rate: Rate, pa
         limited_cpm,
         pace_ppm,
         paced_cpm,
-        bid_cpm: rate.convert_down(paced_cpm),
+        fees,
+        media_cpm,
+        bid_cpm: rate.convert_down(media_cpm),
     })
 }
 

@@ -56,7 +56,13 @@ mod tests {
         let mut campaign = tests::campaign(id);
         campaign.advertiser.id = AdvertiserId(advertiser);
         let price = PriceRule::Fixed(Nanos::UNIT);
-        let priced = |segment: &u32| SegmentPrice { segment: SegmentId(*segment), price, min_cpm: None, max_cpm: None };
+        let priced = |segment: &u32| SegmentPrice {
+            segment: SegmentId(*segment),
+            price,
+            min_cpm: None,
+            max_cpm: None,
+            data_cpm: Nanos::ZERO,
+        };
         campaign.strategy.segments = segments.iter().map(priced).collect();
         let cap = |&(scope, count): &(CapSubject, u8)| FrequencyCap { scope, count, window_s: 60 };
         campaign.caps = caps.iter().map(cap).collect();

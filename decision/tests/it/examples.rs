@@ -63,6 +63,26 @@ fn pacing_multiplies_last_and_goes_no_lower_than_the_limits() {
 }
 
 #[test]
+fn what_is_offered_is_what_margin_data_and_the_exchange_leave_of_the_price() {
+    check("campaign 1 cpm 2.00 margin 0.15", "person", "bid 1 at 1.70");
+    check("campaign 1 cpm 2.00 margin 0.15", "person fee 0.025", "bid 1 at 1.658536");
+    let world = "campaign 1 cpm 1.00 margin 0.15 price 7:2.00+0.40";
+    check(world, "person 7 fee 0.025", "bid 1 at 1.268292 for segment 7");
+    check(world, "person 8 fee 0.025", "bid 1 at 0.829268");
+    // Limits and pacing are of the price, the floor is of what is offered, and so is who bids most.
+    check("campaign 1 cpm 9.00 max 2.00 margin 0.5", "person", "bid 1 at 1.00");
+    check("campaign 1 cpm 9.00 min 4.00 pace 0.1 margin 0.5", "person imp 300x250 floor 2.01", "below_floor");
+    check("campaign 1 cpm 2.00 pace 0.5 margin 0.5", "person imp 300x250 floor 0.50", "bid 1 at 0.50");
+    check("campaign 1 cpm 2.00 pace 0.5 margin 0.5", "person imp 300x250 floor 0.51", "below_floor");
+    check("campaign 1 cpm 2.00 price 7:0.40+0.40", "person 7", "below_floor");
+    check("campaign 1 cpm 2.00 margin 0.5\ncampaign 2 cpm 1.50", "person", "bid 2 at 1.50");
+    check("rate EUR 1.10\ncampaign 1 cpm 2.00 currency EUR margin 0.15", "person", "bid 1 at 1.87");
+    // The money set aside is the whole price.
+    check("campaign 1 cpm 2.00 margin 0.15 money 2.00", "person", "bid 1 at 1.70");
+    check("campaign 1 cpm 2.00 margin 0.15 money 1.999999", "person", "no_lease");
+}
+
+#[test]
 fn without_a_price_there_is_no_bid() {
     check("campaign 1 price 7:5.00", "person 8", "no_price");
     check("campaign 1 cpm 0", "person 8", "below_floor");

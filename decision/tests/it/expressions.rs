@@ -112,7 +112,7 @@ fn campaign(place: u32, targeting: Targeting) -> Campaign {
         targeting,
         advertiser: Advertiser { currency: label("USD"), ..campaign.advertiser },
         flight: Flight { from: Micros(0), until: Micros(i64::MAX) },
-        strategy: Strategy { default_cpm: Some(Nanos::UNIT), min_cpm, max_cpm, segments: Vec::new() },
+        strategy: Strategy { default_cpm: Some(Nanos::UNIT), min_cpm, max_cpm, margin_ppm: 0, segments: Vec::new() },
         caps: Vec::new(),
         ..campaign
     }

@@ -141,10 +141,12 @@ fn strategy(dice: &mut Dice) -> Strategy {
         },
         min_cpm: dice.percent(20).then(|| Nanos::new(dice.of(&[0, 700_000]))),
         max_cpm: dice.percent(20).then(|| Nanos::new(dice.of(&[700_000, 2_500_000]))),
+        data_cpm: if dice.percent(10) { Nanos::new(dice.of(&[1, 1, 400_000, 1_000_000])) } else { Nanos::ZERO },
     };
     let segments = dice.some(3, price);
     let max_cpm = min_cpm.max(if dice.percent(30) { cpm(dice) } else { Nanos::of_one_impression(5_000_000) });
-    Strategy { default_cpm, min_cpm, max_cpm, segments }
+    let margin_ppm = if dice.percent(10) { dice.of(&[1, 1, 150_000, 333_333, 999_999]) } else { 0 };
+    Strategy { default_cpm, min_cpm, max_cpm, margin_ppm, segments }
 }
 
 fn cap(dice: &mut Dice) -> FrequencyCap {
@@ -211,6 +213,7 @@ pub(crate) fn ask(dice: &mut Dice, world: &World) -> Ask {
             (_, 1) => vec![currency(dice), label("USD")],
             _ => vec![label("USD")],
         },
+        exchange_fee_ppm: if dice.percent(10) { dice.of(&[1, 25_000, 333_333, 1_000_000]) } else { 0 },
         blocked_domains: match dice.below(4) {
             0 => dice.some(2, |dice| dice.of(&["SHOP.example", "b.example", "op.example", "a.b.example"]).into()),
             _ => Vec::new(),
@@ -230,7 +233,7 @@ fn imp(dice: &mut Dice) -> Imp {
     let sizes = dice.some(3, |dice| dice.of(&SIZES));
     Imp {
         sizes: if dice.percent(95) && sizes.is_empty() { vec![dice.of(&SIZES)] } else { sizes },
-        floor: if dice.percent(40) { Nanos::ZERO } else { cpm(dice) },
+        floor: if dice.percent(45) { Nanos::ZERO } else { cpm(dice) },
         floor_currency: match dice.below(40) {
             0 => None,
             1 => Some(label("CHF")),

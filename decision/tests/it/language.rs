@@ -1,7 +1,7 @@
 //! The small language that the examples are written in.
 //!
-//! A world, a line each: `campaign ID` with any of `cpm X`, `min X`, `max X`, `price SEGMENT:X[:MIN:MAX]` (X an amount or
-//! `xFACTOR`), `for EXPR`, `creative ID:WxH[:VARIANT…]` (a variant is `ID`, `ID@SEGMENT+SEGMENT`, with `!` if it loads
+//! A world, a line each: `campaign ID` with any of `cpm X`, `min X`, `max X`, `margin SHARE`, `price SEGMENT:X[+DATA][:MIN:MAX]`
+//! (X an amount or `xFACTOR`, DATA what the data costs), `for EXPR`, `creative ID:WxH[:VARIANT…]` (a variant is `ID`, `ID@SEGMENT+SEGMENT`, with `!` if it loads
 //! over http), `cap N/S`, `creative-cap N/S`, `advertiser-cap N/S`, `segment-cap N/S` (seconds), `of ADVERTISER`, `pace SHARE`,
 //! `holdout SHARE`, `currency C`, `domain D`, `category C`, `unknown-bids`, `flight FROM..UNTIL` (seconds from now), `money X`,
 //! `stopped`; or `rate C X`. An EXPR is `segment:7`,
@@ -11,7 +11,7 @@
 //! A request, in one line: `person SEGMENT…` (`7`, `7@50` with a confidence, `7<60` ending in 60 s), `keyless`, `unknown`,
 //! `saw SCOPE:S` (S seconds ago; `c1` a campaign, `k10` a creative, `a1` an advertiser, `s7` a segment; ghosts of campaign 1: `g1`,
 //! `g1k10`, `g1s7`), `country C`, `region R`, `via EXCHANGE`, `on DEVICE`,
-//! `in C,C`, `blocks NAME`, and for each impression `imp SIZE,SIZE` with any of `floor X[C]`, `secure`, `private`.
+//! `in C,C`, `fee SHARE` (what the exchange bills besides), `blocks NAME`, and for each impression `imp SIZE,SIZE` with any of `floor X[C]`, `secure`, `private`.
 
 use std::cmp::Reverse;
 
@@ -183,6 +183,7 @@ fn set(campaign: &mut Campaign, word: &str, value: &str) {
         "cpm" => strategy.default_cpm = Some(amount(value)),
         "min" => strategy.min_cpm = amount(value),
         "max" => strategy.max_cpm = amount(value),
+        "margin" => strategy.margin_ppm = amount(value).get() as u32,
         "price" => strategy.segments.push(segment_price(value)),
         "for" => campaign.targeting = expression(value),
         "creative" => campaign.creatives.push(creative(value)),
@@ -227,6 +228,7 @@ fn plain_campaign(id: u32) -> Campaign {
             default_cpm: None,
             min_cpm: Nanos::ZERO,
             max_cpm: Nanos::of_one_impression(100_000_000),
+            margin_ppm: 0,
             segments: Vec::new(),
         },
         caps: Vec::new(),
@@ -237,12 +239,14 @@ fn plain_campaign(id: u32) -> Campaign {
 
 fn segment_price(value: &str) -> SegmentPrice {
     let parts: Vec<&str> = value.split(':').collect();
+    let (price, data) = pair(parts[1], '+');
     SegmentPrice {
         segment: SegmentId(number(parts[0])),
-        price: match parts[1].strip_prefix('x') {
+        price: match price.strip_prefix('x') {
             Some(factor) => PriceRule::Multiplier(amount(factor).get() as u32),
-            None => PriceRule::Fixed(amount(parts[1])),
+            None => PriceRule::Fixed(amount(price)),
         },
+        data_cpm: data.map_or(Nanos::ZERO, amount),
         min_cpm: parts.get(2).map(|min| amount(min)),
         max_cpm: parts.get(3).map(|max| amount(max)),
     }
@@ -329,6 +333,7 @@ fn read_ask(text: &str) -> Ask {
         region: None,
         device: DeviceType::Unknown,
         currencies: vec![label("USD")],
+        exchange_fee_ppm: 0,
         blocked_domains: Vec::new(),
         blocked_categories: Vec::new(),
         imps: Vec::new(),
@@ -367,6 +372,7 @@ fn set_ask(ask: &mut Ask, word: &str, value: &str) {
         "region" => ask.region = Some(label(value)),
         "via" => ask.exchange = label(value),
         "on" => ask.device = DeviceType::of_name(value).expect("a device"),
+        "fee" => ask.exchange_fee_ppm = amount(value).get() as u32,
         "in" => ask.currencies = value.split(',').map(label).collect(),
         "blocks" if value.contains('.') => ask.blocked_domains.push(value.into()),
         "blocks" => ask.blocked_categories.push(value.into()),

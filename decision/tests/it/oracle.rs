@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use decision::campaign::{
-    Campaign, CapSubject, Creative, FrequencyCap, Pacing, PriceRule, Variant, WhenAudienceUnknown,
+    Campaign, CapSubject, Creative, FrequencyCap, Pacing, PriceRule, SegmentPrice, Variant, WhenAudienceUnknown,
 };
 use decision::ids::{CampaignId, Currency, PersonKey, SegmentId};
 use decision::outcome::{Arm, NoBidReason};
@@ -45,6 +45,8 @@ struct Price {
     rate: i128,
     /// In the currency of the campaign.
     campaign: i64,
+    /// Exchange, data, margin.
+    fees: (u32, i64, u32),
     segment: Option<SegmentId>,
 }
 
@@ -151,6 +153,7 @@ impl Table<'_> {
             currency,
             rate: price.rate as i64,
             campaign_price: price.campaign,
+            fees: price.fees,
             segment: price.segment.map(|segment| segment.0),
             arm: self.arm(campaign),
             caps: caps.collect(),
@@ -185,7 +188,8 @@ impl Table<'_> {
         if self.reached(campaign, CapSubject::Campaign, 0, None) {
             return Err(NoBidReason::CampaignCap);
         }
-        let (full_price, least, segment) = self.price(campaign).ok_or(NoBidReason::NoPrice)?;
+        let (full_price, least, rule) = self.price(campaign).ok_or(NoBidReason::NoPrice)?;
+        let segment = rule.map(|rule| rule.segment);
         if segment.is_some() && self.reached(campaign, CapSubject::EachSegment, 0, segment) {
             return Err(NoBidReason::SegmentCap);
         }
@@ -193,7 +197,9 @@ impl Table<'_> {
         let paced = i128::from(full_price) * i128::from(pace.copied().unwrap_or(1_000_000)) / 1_000_000;
         let campaign_price = if pace.is_some() { (paced as i64).max(least) } else { full_price };
         let rate = from * BILLION / to;
-        let bid = i128::from(campaign_price) * rate / BILLION;
+        let data = rule.map_or(0, |rule| rule.data_cpm.get());
+        let fees = (self.ask.exchange_fee_ppm, data, campaign.strategy.margin_ppm);
+        let bid = net(campaign_price, fees) * rate / BILLION;
         // In dollars, so that nothing is rounded.
         let floor = &self.ask.imps[imp];
         let floor_worth = floor.floor_currency.and_then(|currency| self.dollars(currency)).expect("checked before");
@@ -205,7 +211,7 @@ impl Table<'_> {
         if pace.is_some() && lot * i128::from(campaign_price) >= paced << 64 && paced < i128::from(campaign_price) {
             return Err(NoBidReason::Paced);
         }
-        Ok(Price { bid, rate, campaign: campaign_price, segment })
+        Ok(Price { bid, rate, campaign: campaign_price, fees, segment })
     }
 
     fn is_in(&self, segment: SegmentId, confidence_min: u8) -> bool {
@@ -356,14 +362,14 @@ impl Table<'_> {
         impressions.filter(move |seen| i64::from(seen.at.0) > now - i64::from(window_s)).map(|seen| seen.scope)
     }
 
-    /// The price in the campaign's currency, the least that its limits allow, and the segment that set it.
-    fn price(&self, campaign: &Campaign) -> Option<(i64, i64, Option<SegmentId>)> {
+    /// The price in the campaign's currency, the least that its limits allow, and the rule that set it.
+    fn price<'c>(&self, campaign: &'c Campaign) -> Option<(i64, i64, Option<&'c SegmentPrice>)> {
         let strategy = &campaign.strategy;
         let default = strategy.default_cpm.map(|cpm| cpm.get());
-        let (mut price, mut least, mut segment) = (default, 0, None);
+        let (mut price, mut least, mut applied) = (default, 0, None);
         for rule in &strategy.segments {
             if self.is_in(rule.segment, 0) {
-                segment = Some(rule.segment);
+                applied = Some(rule);
                 price = match rule.price {
                     PriceRule::Fixed(cpm) => Some(cpm.get()),
                     PriceRule::Multiplier(ppm) => {
@@ -381,7 +387,7 @@ impl Table<'_> {
             }
         }
         let limited = |cpm: i64| cpm.max(strategy.min_cpm.get()).min(strategy.max_cpm.get());
-        price.map(|cpm| (limited(cpm), limited(least), segment))
+        price.map(|cpm| (limited(cpm), limited(least), applied))
     }
 
     /// SplitMix64's finalizer of the seed and the golden-ratio multiple of the id.
@@ -408,6 +414,22 @@ impl Table<'_> {
             Arm::Treated
         }
     }
+}
+
+/// The most media that `price` pays for, found by trying: nothing where it does not even pay for none.
+fn net(price: i64, (exchange, data, margin): (u32, i64, u32)) -> i128 {
+    const MILLION: i128 = 1_000_000;
+    let gross = |media: i128| {
+        let (fee, part) = (media * i128::from(exchange), MILLION - i128::from(margin));
+        let cost = media + fee / MILLION + i128::from(fee % MILLION > 0) + i128::from(data);
+        cost * MILLION / part + i128::from(cost * MILLION % part > 0)
+    };
+    let (mut paid_for, mut too_much) = (-1, i128::from(price) + 1);
+    while too_much - paid_for > 1 {
+        let media = (paid_for + too_much).div_euclid(2);
+        *(if gross(media) <= price.into() { &mut paid_for } else { &mut too_much }) = media;
+    }
+    paid_for.max(0)
 }
 
 /// Whether a segment stands under an odd number of `None`s.

@@ -33,6 +33,7 @@ pub(crate) struct Ask {
     pub(crate) region: Option<Region>,
     pub(crate) device: DeviceType,
     pub(crate) currencies: Vec<Currency>,
+    pub(crate) exchange_fee_ppm: u32,
     pub(crate) blocked_domains: Vec<String>,
     pub(crate) blocked_categories: Vec<String>,
     pub(crate) imps: Vec<Imp>,
@@ -69,6 +70,7 @@ impl Ask {
             region: self.region,
             device: self.device,
             currencies: &self.currencies,
+            exchange_fee_ppm: self.exchange_fee_ppm,
             blocked_domains: &domains,
             blocked_categories: &categories,
         };
@@ -113,6 +115,8 @@ pub(crate) struct Made {
     pub(crate) currency: Currency,
     pub(crate) rate: i64,
     pub(crate) campaign_price: i64,
+    /// Exchange, data, margin.
+    pub(crate) fees: (u32, i64, u32),
     pub(crate) segment: Option<u32>,
     pub(crate) arm: Arm,
     pub(crate) caps: Vec<(u32, u32)>,
@@ -121,6 +125,9 @@ pub(crate) struct Made {
 impl Made {
     fn of(offer: &Offer, steps: &PriceSteps, caps: &[CapCount]) -> Self {
         assert_eq!((steps.bid_cpm, steps.paced_cpm, steps.segment), (offer.price, offer.campaign_price, offer.segment));
+        assert_eq!(steps.fees, offer.fees);
+        let dearest = offer.fees.parts(offer.rate.invert_up(offer.price)).expect("an amount").gross();
+        assert!(dearest <= offer.campaign_price, "more than what is set aside: {offer:?}");
         Self {
             campaign: offer.campaign.0,
             creative: offer.creative.0,
@@ -130,6 +137,7 @@ impl Made {
             currency: offer.currency,
             rate: offer.rate.get(),
             campaign_price: offer.campaign_price.get(),
+            fees: (offer.fees.exchange_ppm(), offer.fees.data_cpm().get(), offer.fees.margin_ppm()),
             segment: offer.segment.map(|segment| segment.0),
             arm: offer.arm,
             caps: caps.iter().map(|cap| (cap.count, cap.limit)).collect(),

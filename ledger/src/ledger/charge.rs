@@ -1,7 +1,7 @@
 //! Notices: which of them book money, and what all of them tell analysts.
 
 use decision::ids::{AdvertiserId, CampaignId, ImpressionId, LeaseId};
-use decision::money::{Nanos, Rate};
+use decision::money::{Fees, Nanos, Parts, Rate};
 use decision::time::Micros;
 use proto::wire::{Notice, NoticeKind, Outcome, OutcomeKind, Sealed};
 
@@ -16,16 +16,25 @@ struct Claim<'a> {
     sealed: &'a Sealed,
     impression: ImpressionId,
     rate: Rate,
+    fees: Fees,
     expired: bool,
 }
 
 impl<'a> Claim<'a> {
-    /// `None` where it lacks what it needs.
+    /// `None` where it lacks what it needs, or where the bid would have cost more than an amount can be.
     fn read(notice: &'a Notice) -> Option<Self> {
         let sealed = notice.sealed.as_ref().filter(|sealed| sealed.price >= 0)?;
         let impression = ImpressionId(notice.impression.as_slice().try_into().ok()?);
         let expired = notice.at > sealed.expires_at;
-        Some(Self { notice, sealed, impression, rate: Rate::new(sealed.rate)?, expired })
+        let (rate, fees) = (Rate::new(sealed.rate)?, proto::fees::fees(sealed.fees.as_ref())?);
+        fees.parts(rate.invert_up(Nanos::new(sealed.price)))?;
+        Some(Self { notice, sealed, impression, rate, fees, expired })
+    }
+
+    /// What is booked at a price in the currency of the bid, above which no exchange is paid.
+    fn parts(&self, price: Nanos) -> Parts {
+        let media = self.rate.invert_up(price.min(Nanos::new(self.sealed.price)));
+        self.fees.parts(media).expect("the whole bid is an amount, and this is no more")
     }
 
     /// The outcome and mark of a kind that is shown whether it books money or not.
@@ -145,7 +154,8 @@ impl Ledger {
         if above_bid {
             self.tally.odd(Oddity::AboveBid);
         }
-        let amount = claim.rate.invert_up(price.min(bid));
+        let parts = claim.parts(price);
+        let amount = parts.gross();
         // Spend counts on the day on which the notice arrived, by the ledger's clock where a node's is ahead of it.
         let arrived = Micros(claim.notice.at).min(self.now);
         let account = self.accounts.entry(campaign);
@@ -185,6 +195,7 @@ impl Ledger {
         let kind = if charge == Charge::Unmatched { OutcomeKind::Unmatched } else { OutcomeKind::Charge };
         effects.outcomes.push(Outcome {
             charged: amount.get(),
+            parts: (!claim.fees.is_none()).then(|| proto::fees::parts_record(parts)),
             late: charge != Charge::Made,
             overdrawn: charge == Charge::Overdrawn,
             above_bid,

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use decision::ids::ShardId;
 use proto::wire::{
-    CampaignBudget, CampaignStop, JournalEntry, LeaseAsk, LeaseRefusal, LeaseReturn, LedgerPolicy, Notice, NoticeKind,
-    OutcomeKind, Sealed, Source, Tick, journal_entry::Input, lease_record::Event,
+    CampaignBudget, CampaignStop, Fees, JournalEntry, LeaseAsk, LeaseRefusal, LeaseReturn, LedgerPolicy, Notice,
+    NoticeKind, OutcomeKind, Parts, Sealed, Source, Tick, journal_entry::Input, lease_record::Event,
 };
 
 use super::{Effects, JournalError, Ledger};
@@ -122,6 +122,7 @@ impl Player {
             price: option("bid", 1_000),
             rate: option("rate", 1_000_000_000),
             node: 1,
+            fees: fees(option),
             // The same for every notice of an impression, as in its tokens.
             expires_at: option("expires", 43_200 + 3_600) * SECOND,
             ..Sealed::default()
@@ -151,6 +152,9 @@ impl Player {
             let mut words = vec![kind, char::from(outcome.impression[0]).to_string()];
             if matches!(outcome.kind(), OutcomeKind::Charge | OutcomeKind::Unmatched) {
                 words.push(outcome.charged.to_string());
+            }
+            if let Some(Parts { media, exchange_fee, data_fee, margin }) = outcome.parts {
+                words.push(format!("of {media} + {exchange_fee} + {data_fee} + {margin}"));
             }
             if outcome.day > 0 {
                 words.push(format!("on day {}", outcome.day));
@@ -191,6 +195,13 @@ impl Player {
         }
         shown.join(", ")
     }
+}
+
+/// `exchange` and `margin` in millionths, `data` in nanos.
+fn fees(option: &dyn Fn(&str, i64) -> i64) -> Option<Fees> {
+    let ppm = |name: &str| option(name, 0) as u32;
+    Some(Fees { exchange_ppm: ppm("exchange"), data_cpm: option("data", 0), margin_ppm: ppm("margin") })
+        .filter(|fees| *fees != Fees::default())
 }
 
 #[test]
@@ -234,6 +245,40 @@ fn a_node_is_told_of_wins_and_losses_that_came_to_another() {
          ask 50              => grant L1 50
          win a L1 3 at=2     => win a
          settle",
+    );
+}
+
+#[test]
+fn what_is_charged_is_media_with_its_fees_and_the_margin() {
+    check(
+        "budget 10000000 100000000
+         ask 10000000 => grant L1 10000000
+         bill a L1 2000000 bid=2000000 exchange=25000 data=400000 margin=150000 => charge a 2882353 of 2000000 + 50000 + 400000 + 432353, made
+         bill a L1 2000000 bid=2000000 exchange=25000 data=400000 margin=150000 => repeated
+         bill b L1 1000000 bid=2000000 margin=500000 => charge b 2000000 of 1000000 + 0 + 0 + 1000000, made
+         bill c L1 1084500 bid=1084500 rate=1084500001 data=1 => charge c 1000001 of 1000000 + 0 + 1 + 0, made
+         bill d L1 9 bid=3 exchange=1 => charge d 4 of 3 + 1 + 0 + 0, made, above_bid
+         bill e L1 0 bid=3 data=5 => charge e 5 of 0 + 0 + 5 + 0, made
+         bill f L0 1 margin=999999 => charge f 1000000 of 1 + 0 + 0 + 999999, late
+         bill g L0 1 margin=500000 campaign=2 => unmatched g 2 of 1 + 0 + 0 + 1, unmatched
+         settle => settled L1 5882363 [abcde]",
+    );
+}
+
+#[test]
+fn fees_that_cannot_be_are_malformed_and_never_too_much_for_the_books() {
+    check(
+        "budget 1000 10000
+         ask 1000                                          => grant L1 1000
+         bill a L1 3 margin=1000000                        => malformed
+         bill a L1 3 margin=4294967295                     => malformed
+         bill a L1 3 exchange=1000001                      => malformed
+         bill a L1 3 data=-1                               => malformed
+         bill a L1 3 data=9223372036854775807              => malformed
+         bill a L1 3 bid=9223372036854775807 exchange=1    => malformed
+         bill a L1 3 bid=9223372036854775807 rate=1 data=1 => malformed
+         bill a L1 3 bid=9223372036854775806 data=1        => charge a 4 of 3 + 0 + 1 + 0, made
+         settle                                            => settled L1 4 [a]",
     );
 }
 

@@ -55,7 +55,7 @@ pub(super) struct Billed {
     pub(super) effect: Effect,
     pub(super) key: Key,
     pub(super) impression: ImpressionId,
-    /// What was or would have been booked, in the currency of the bid.
+    /// Media that was or would have been booked, in the currency of the bid: fees and margin are none of the exchange's.
     pub(super) price: Nanos,
     /// What the notice's price was above that.
     pub(super) cut: Nanos,

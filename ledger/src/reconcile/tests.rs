@@ -73,7 +73,7 @@ fn read_options(text: &str) -> Options {
 }
 
 /// `charge a 2026-03-01T12:00 price=1000 bid=2000 campaign=7 exchange=demo currency=USD bid-at=2026-03-01T11:59
-/// shard=0 sequence=2 corrects=1`: money in nanos.
+/// charged=2000 shard=0 sequence=2 corrects=1`: money in nanos.
 fn outcome(at: usize, line: &str) -> Outcome {
     let words: Vec<&str> = line.split_whitespace().collect();
     let time = |text: &str| format!("{text}:00Z").parse::<Timestamp>().unwrap().as_microsecond();
@@ -102,6 +102,7 @@ fn outcome(at: usize, line: &str) -> Outcome {
             "shard" => outcome.shard = value.parse().unwrap(),
             "sequence" => outcome.sequence = value.parse().unwrap(),
             "corrects" => outcome.corrects = value.parse().ok(),
+            "charged" => outcome.charged = value.parse().unwrap(),
             "late" => outcome.late = true,
             other => panic!("no such field: {other}"),
         }

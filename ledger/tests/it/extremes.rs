@@ -4,8 +4,8 @@ use decision::ids::ShardId;
 use decision::time::Micros;
 use ledger::Ledger;
 use proto::wire::{
-    CampaignBudget, JournalEntry, LeaseAsk, LeaseReturn, LedgerPolicy, LocalTime, Notice, NoticeKind, OffsetChange,
-    Pacing, Sealed, Tick, journal_entry::Input,
+    CampaignBudget, Fees, JournalEntry, LeaseAsk, LeaseReturn, LedgerPolicy, LocalTime, Notice, NoticeKind,
+    OffsetChange, Pacing, Sealed, Tick, journal_entry::Input,
 };
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
@@ -31,6 +31,12 @@ fn notice(r: &mut SmallRng, now: i64, lease: u64) -> Notice {
         rate: odd(r, 1_000_000_000),
         bid_at: odd(r, now),
         expires_at: odd(r, now + 3_600_000_000),
+        fees: r.random_bool(0.5).then(|| Fees {
+            exchange_ppm: odd_u32(r, 25_000),
+            data_cpm: odd(r, 100_000),
+            margin_ppm: odd_u32(r, 150_000),
+            ..Fees::default()
+        }),
         ..Sealed::default()
     };
     Notice {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use ledger::{Effects, LedgerPolicy, Sums};
 use proto::wire::{
-    CampaignBudget, JournalEntry, LeaseAsk, LeaseRefusal, LeaseReturn, Notice, NoticeKind, OutcomeKind,
+    CampaignBudget, Fees, JournalEntry, LeaseAsk, LeaseRefusal, LeaseReturn, Notice, NoticeKind, OutcomeKind,
     journal_entry::Input, lease_record::Event,
 };
 
@@ -18,6 +18,8 @@ pub(crate) enum Fact {
         kind: OutcomeKind,
         impression: Vec<u8>,
         charged: i64,
+        /// Media, exchange, data, margin.
+        parts: Option<[i64; 4]>,
         late: bool,
         overdrawn: bool,
         above_bid: bool,
@@ -59,6 +61,7 @@ pub(crate) fn facts(effects: &Effects) -> Vec<Fact> {
             kind: o.kind(),
             impression: o.impression.clone(),
             charged: o.charged,
+            parts: o.parts.map(|parts| [parts.media, parts.exchange_fee, parts.data_fee, parts.margin]),
             late: o.late,
             overdrawn: o.overdrawn,
             above_bid: o.above_bid,
@@ -237,7 +240,11 @@ impl Oracle {
         let LeaseAsk { node, campaign, ask: number, amount, .. } = *ask;
         let known = self.budget_of(campaign).is_some() || self.bookings.iter().any(|b| b.campaign == campaign);
         let since = self.margin_ago();
-        let same = |(c, n, _, at): &&(u32, u64, u64, i64)| (*c, *n) == (campaign, node) && *at > since;
+        if known {
+            // What an ask finds too old is forgotten for good, also where the margin is longer later.
+            self.asked.retain(|(of, _, _, at)| *of != campaign || *at > since);
+        }
+        let same = |(c, n, ..): &&(u32, u64, u64, i64)| (*c, *n) == (campaign, node);
         if known && self.asked.iter().rev().find(same).is_some_and(|(_, _, last, _)| number <= *last) {
             return Vec::new();
         }
@@ -332,14 +339,15 @@ impl Oracle {
 
     fn notice(&mut self, notice: &Notice) -> Vec<Fact> {
         let Some(sealed) = &notice.sealed else { return Vec::new() };
-        if notice.impression.len() != 16 || sealed.rate <= 0 || sealed.price < 0 || notice.void {
+        let bad_fees = sealed.fees.is_some_and(|fees| fees.data_cpm < 0 || fees.margin_ppm >= 1_000_000);
+        if notice.impression.len() != 16 || sealed.rate <= 0 || sealed.price < 0 || notice.void || bad_fees {
             return Vec::new();
         }
         let expired = notice.at > sealed.expires_at;
         let forgotten = sealed.expires_at < self.forgotten;
         let shown = |kind| {
             let (impression, late, overdrawn, above_bid) = (notice.impression.clone(), false, false, false);
-            Fact::Outcome { kind, impression, charged: 0, late, overdrawn, above_bid, day: 0 }
+            Fact::Outcome { kind, impression, charged: 0, parts: None, late, overdrawn, above_bid, day: 0 }
         };
         let mut facts = Vec::new();
         let event = match notice.kind() {
@@ -375,7 +383,9 @@ impl Oracle {
     fn book(&mut self, notice: &Notice, price: i64) -> Fact {
         let sealed = notice.sealed.as_ref().unwrap();
         let (units, rate) = (i128::from(price.min(sealed.price)) * 1_000_000_000, i128::from(sealed.rate));
-        let amount = if units % rate == 0 { units / rate } else { units / rate + 1 };
+        let media = if units % rate == 0 { units / rate } else { units / rate + 1 };
+        let parts = sealed.fees.as_ref().map(|fees| parts(media, fees));
+        let amount = parts.map_or(media, |parts| parts.into_iter().sum());
         let lent = self.leases.iter().find(|l| l.id == sealed.lease && l.campaign == sealed.campaign && !l.closed);
         let holds = lent.map(|lease| self.outstanding(lease) >= amount);
         let budget = self.budget_of(sealed.campaign);
@@ -392,10 +402,21 @@ impl Oracle {
             kind: if unmatched { OutcomeKind::Unmatched } else { OutcomeKind::Charge },
             impression: shown,
             charged: amount as i64,
+            parts: parts.map(|parts| parts.map(|part| part as i64)),
             late: lease.is_none(),
             overdrawn: !unmatched && holds == Some(false),
             above_bid: price > sealed.price,
             day: counts_on,
         }
     }
+}
+
+/// Media, and the least that is each share, found by counting up.
+fn parts(media: i128, fees: &Fees) -> [i128; 4] {
+    const MILLION: i128 = 1_000_000;
+    let least = |enough: &dyn Fn(i128) -> bool| (0..).find(|amount| enough(*amount)).unwrap();
+    let exchange = least(&|fee| fee * MILLION >= media * i128::from(fees.exchange_ppm));
+    let cost = media + exchange + i128::from(fees.data_cpm);
+    let margin = least(&|margin| margin * MILLION >= (cost + margin) * i128::from(fees.margin_ppm));
+    [media, exchange, fees.data_cpm.into(), margin]
 }

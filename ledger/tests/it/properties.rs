@@ -5,7 +5,7 @@ use decision::time::Micros;
 use ledger::{Ledger, Oddity};
 use proptest::prelude::*;
 use proto::wire::{
-    CampaignBudget, JournalEntry, LeaseAsk, LeaseReturn, LocalTime, Notice, NoticeKind, Pacing, Sealed,
+    CampaignBudget, Fees, JournalEntry, LeaseAsk, LeaseReturn, LocalTime, Notice, NoticeKind, Pacing, Sealed,
     journal_entry::Input, lease_record::Event,
 };
 
@@ -68,6 +68,7 @@ proptest! {
                 *at = c;
                 sealed.price = a;
                 sealed.rate = c;
+                sealed.fees = Some(Fees { exchange_ppm: b as u32 % 2_000_000, data_cpm: c >> (a & 63), margin_ppm: a as u32 >> (b & 31) });
                 sealed.expires_at = b;
                 sealed.bid_at = a;
             }

@@ -6,8 +6,8 @@ use decision::time::Micros;
 use ledger::{Charge, Effects, Ledger, Oddity, Tally};
 use proto::record::encode;
 use proto::wire::{
-    CampaignBudget, CampaignStop, JournalEntry, LeaseAsk, LeaseGrant, LeaseReturn, LedgerPolicy, Notice, NoticeKind,
-    Pacing, Sealed, Source, Tick, journal_entry::Input, lease_record::Event,
+    CampaignBudget, CampaignStop, Fees, JournalEntry, LeaseAsk, LeaseGrant, LeaseReturn, LedgerPolicy, Notice,
+    NoticeKind, Pacing, Sealed, Source, Tick, journal_entry::Input, lease_record::Event,
 };
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
@@ -284,12 +284,20 @@ impl World {
         }
         let bid_at = self.now.max(granted_at);
         let rates = [1_000_000_000, 1_084_500_001, 333_333_333];
+        let fees = self.random.random_bool(0.4).then(|| Fees {
+            exchange_ppm: self.random.random_range(0..50_000),
+            data_cpm: self.random.random_range(0..20),
+            margin_ppm: [0, 1, 150_000, 500_000][self.random.random_range(0..4)],
+        });
+        // What it may pay in all stays in the lease, mostly.
+        let price_max = if fees.is_some() { grant.amount / 2 + 1 } else { grant.amount };
         let sealed = Sealed {
             campaign: grant.campaign,
             advertiser: grant.campaign % 2,
             node: grant.node,
             lease: grant.lease,
-            price: self.random.random_range(1..=grant.amount),
+            price: self.random.random_range(1..=price_max),
+            fees: fees.filter(|fees| *fees != Fees::default()),
             rate: rates[self.random.random_range(0..3)],
             bid_at,
             expires_at: bid_at + self.random.random_range(1..2_000) * SECOND,
@@ -325,6 +333,8 @@ impl World {
         match self.random.random_range(0..60) {
             0 => token.sealed.rate = 0,
             1 => token.impression.truncate(15),
+            2 => token.sealed.fees = Some(Fees { margin_ppm: 1_000_000, ..Fees::default() }),
+            3 => token.sealed.fees = Some(Fees { data_cpm: -1, ..Fees::default() }),
             _ => {}
         }
         // It may have waited on its node, whose clock may be ahead, but it did not arrive before the bid was made.

@@ -1,5 +1,8 @@
 use decision::decide::{BidRequest, Scratch, decide};
 use decision::ids::{ImpressionId, LeaseId, NodeId, PersonKey};
+use decision::index::CampaignIndex;
+use decision::money::Nanos;
+use decision::opportunity::Context;
 use decision::outcome::{Bid, Decision, Silent};
 use decision::profile::{Audience, UnknownWhy};
 
@@ -24,11 +27,14 @@ fn names() -> Names<'static> {
 
 /// The bid and the ghost bids on the first impression.
 fn bids(request: &BidRequest<'_>) -> (wire::Bid, Vec<wire::Bid>) {
-    let index = fixtures::index();
+    bids_by(&fixtures::index(), request)
+}
+
+fn bids_by(index: &CampaignIndex, request: &BidRequest<'_>) -> (wire::Bid, Vec<wire::Bid>) {
     let mut scratch = Scratch::default();
-    let result = decide(&index, request, &mut scratch, |_| false, |_| 1_000_000, |_, _| true, &mut Silent);
+    let result = decide(index, request, &mut scratch, |_| false, |_| 1_000_000, |_, _| true, &mut Silent);
     let (evidence, names) = (result.evidence, names());
-    let told = |imp, offer, grounds| told(&Offered { request, index: &index, imp, offer, grounds, evidence, names });
+    let told = |imp, offer, grounds| told(&Offered { request, index, imp, offer, grounds, evidence, names });
     let ghosts = result.ghosts.iter().map(|ghost| told(ghost.imp, &ghost.offer, &ghost.grounds)).collect();
     let mut decisions = result.decisions;
     match decisions.next() {
@@ -82,6 +88,7 @@ fn a_bid_is_told_in_full() {
             floor: 500_000,
             floor_currency: "USD".into(),
             paced_cpm: 2_200_000,
+            ..Default::default()
         }),
         pacing_multiplier_ppm: 1_000_000,
         cap_counts: vec![wire::CapCount { subject: 1, id: 7, window_s: 3_600, count: 1, limit: 3 }],
@@ -95,6 +102,23 @@ fn a_bid_is_told_in_full() {
         ..Default::default()
     };
     assert_eq!(bid, expected);
+}
+
+#[test]
+fn fees_are_told_with_what_they_leave() {
+    let mut campaigns = fixtures::index().campaigns().to_vec();
+    campaigns[0].experiment = None;
+    campaigns[0].strategy.margin_ppm = 150_000;
+    campaigns[0].strategy.segments[0].data_cpm = Nanos::of_one_impression(220_000);
+    let index = CampaignIndex::compile(campaigns, fixtures::index().rates().clone(), 42);
+    let price = with_request(PersonKey([1; 16]), |request| {
+        let context = Context { exchange_fee_ppm: 25_000, ..*request.context };
+        bids_by(&index, &BidRequest { context: &context, ..*request }).0.price.expect("it has a price")
+    });
+    // 85 % of 2.20 without 0.22 is 1.65, of which 1.609756 is media with 2.5 % of it besides.
+    let fees = wire::Fees { exchange_ppm: 25_000, data_cpm: 220_000, margin_ppm: 150_000 };
+    assert_eq!((price.fees, price.media_cpm), (Some(fees), Some(1_609_756)));
+    assert_eq!((price.paced_cpm, price.bid_cpm), (2_200_000, 1_770_731));
 }
 
 #[test]

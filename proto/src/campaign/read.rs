@@ -84,6 +84,7 @@ impl Reader {
             default_cpm: wire.default_cpm,
             min_cpm: wire.min_cpm,
             max_cpm: wire.max_cpm,
+            margin_ppm: wire.margin_ppm,
             segments: wire.segment_prices.iter().enumerate().map(|(at, rule)| self.segment_price(at, rule)).collect(),
             caps: wire.frequency_caps.iter().enumerate().map(|(at, cap)| self.cap(at, cap)).collect(),
             creatives: wire.creatives.iter().map(creative).collect(),
@@ -147,6 +148,7 @@ impl Reader {
             price,
             min_cpm: wire.min_cpm.map(Nanos::of_one_impression),
             max_cpm: wire.max_cpm.map(Nanos::of_one_impression),
+            data_cpm: Nanos::of_one_impression(wire.data_cpm),
         }
     }
 

@@ -3,7 +3,7 @@ use decision::campaign::{
     PriceRule, SegmentPrice, Strategy as Prices, Variant, WhenAudienceUnknown, limits,
 };
 use decision::ids::{AdvertiserId, CampaignId, CreativeId, Label, SegmentId, VariantId};
-use decision::money::Nanos;
+use decision::money::{Nanos, ONE_PPM};
 use decision::targeting::{DeviceType, Fact, Size, Targeting};
 use decision::time::{LocalTime, Micros, OFFSET_S_MAX};
 use proptest::collection::vec;
@@ -63,22 +63,27 @@ fn prices() -> impl Strategy<Value = Prices> {
     let rule =
         prop_oneof![cpm().prop_map(PriceRule::Fixed), (0..=limits::MULTIPLIER_MAX).prop_map(PriceRule::Multiplier)];
     let segment = (any::<u32>(), rule, limits_of_price()).prop_map(|(segment, price, (min_cpm, max_cpm))| {
-        SegmentPrice { segment: SegmentId(segment), price, min_cpm, max_cpm }
+        SegmentPrice { segment: SegmentId(segment), price, min_cpm, max_cpm, data_cpm: Nanos::ZERO }
     });
     let fixed = (any::<u32>(), cpm()).prop_map(|(segment, cpm)| SegmentPrice {
         segment: SegmentId(segment),
         price: PriceRule::Fixed(cpm),
         min_cpm: None,
         max_cpm: None,
+        data_cpm: Nanos::ZERO,
     });
     let rules = prop_oneof![
         (cpm().prop_map(Some), vec(segment, 0..4)),
         // Without a default price there is nothing to multiply.
         (Just(None), vec(fixed, 1..4)),
     ];
-    (rules, cpm(), 1..=limits::CPM_MICROS_MAX).prop_map(|((default_cpm, segments), a, b)| {
-        let b = Nanos::of_one_impression(b);
-        Prices { default_cpm, min_cpm: a.min(b), max_cpm: a.max(b), segments }
+    let shares = (0..ONE_PPM, 0..ONE_PPM);
+    (rules, cpm(), 1..=limits::CPM_MICROS_MAX, shares).prop_map(|((default_cpm, mut segments), a, b, shares)| {
+        let (b, (margin_ppm, data_ppm)) = (Nanos::of_one_impression(b), shares);
+        // Of the least price there is, data leaves something.
+        let data_cpm = a.min(b).scaled(ONE_PPM - margin_ppm).scaled(data_ppm);
+        segments.iter_mut().for_each(|rule| rule.data_cpm = data_cpm);
+        Prices { default_cpm, min_cpm: a.min(b), max_cpm: a.max(b), margin_ppm, segments }
     })
 }
 
@@ -235,7 +240,8 @@ fn what_cannot_be_read_and_what_breaks_a_rule_is_told_together() {
             wire.id = 0;
             wire.when_audience_unknown = 9;
             wire.advertiser.as_mut().expect("it has one").daily_budget = Some(0);
-            wire.segment_prices = vec![wire::SegmentPrice { segment: 4, ..Default::default() }];
+            wire.segment_prices = vec![wire::SegmentPrice { segment: 4, data_cpm: -1, ..Default::default() }];
+            wire.margin_ppm = 1_000_000;
             wire.frequency_caps = vec![wire::FrequencyCap { subject: 0, count: 1, window_s: 60 }];
             wire.creatives[0].size = None;
             wire.experiment = Some(wire::Experiment { name: String::new(), salt: 1, holdout_ppm: 1_000_001 });
@@ -245,6 +251,8 @@ fn what_cannot_be_read_and_what_breaks_a_rule_is_told_together() {
          bids.segments[0]: must have a price or a multiplier\n\
          frequency_caps[0].subject: must be the campaign, the advertiser, each creative or each segment\n\
          id: must be above 0\n\
+         bids.margin: must be below 100%\n\
+         bids.segments[0].data_fee: must be 0 to 10000 (CPM)\n\
          creatives[0].size: must be WxH with both sides 1 to 65535\n\
          experiment.name: must be 1 to 128 bytes without control characters\n\
          experiment.holdout: must be at most 1",

@@ -30,6 +30,7 @@ impl From<&Campaign> for wire::Campaign {
             default_cpm: campaign.strategy.default_cpm.map(Nanos::cpm_micros),
             min_cpm: campaign.strategy.min_cpm.cpm_micros(),
             max_cpm: campaign.strategy.max_cpm.cpm_micros(),
+            margin_ppm: campaign.strategy.margin_ppm,
             segment_prices: campaign.strategy.segments.iter().map(Into::into).collect(),
             frequency_caps: campaign.caps.iter().map(Into::into).collect(),
             creatives: campaign.creatives.iter().map(Into::into).collect(),
@@ -119,6 +120,7 @@ impl From<&SegmentPrice> for wire::SegmentPrice {
             price: Some(price),
             min_cpm: rule.min_cpm.map(Nanos::cpm_micros),
             max_cpm: rule.max_cpm.map(Nanos::cpm_micros),
+            data_cpm: rule.data_cpm.cpm_micros(),
         }
     }
 }

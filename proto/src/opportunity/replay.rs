@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use decision::decide::BidRequest;
 use decision::ids::{CampaignId, Country, Currency, ExchangeName, Label, PersonKey, Region, SegmentId};
-use decision::money::{Nanos, Rate, Rates};
+use decision::money::{Nanos, ONE_PPM, Rate, Rates};
 use decision::opportunity::{Context, Opportunity};
 use decision::profile::{Audience, Impression, Membership, Profile, UnknownWhy};
 use decision::targeting::{DeviceType, Size};
@@ -60,6 +60,7 @@ struct Place {
     region: Option<Region>,
     device: DeviceType,
     currencies: Vec<Currency>,
+    exchange_fee_ppm: u32,
     blocked_domains: Vec<String>,
     blocked_categories: Vec<String>,
 }
@@ -93,6 +94,7 @@ impl Replay {
             region: self.place.region,
             device: self.place.device,
             currencies: &self.place.currencies,
+            exchange_fee_ppm: self.place.exchange_fee_ppm,
             blocked_domains: &blocked_domains,
             blocked_categories: &blocked_categories,
         };
@@ -162,6 +164,7 @@ fn reserved(wire: &wire::ReserveAnswer) -> Reserved {
 }
 
 fn place(wire: &wire::Context) -> Result<Place, Unreadable> {
+    let exchange_fee_ppm = Some(wire.exchange_fee_ppm).filter(|ppm| *ppm <= ONE_PPM);
     let currencies = wire.currencies.iter().map(|text| Currency::new(text)).collect::<Option<Vec<_>>>();
     Ok(Place {
         exchange: ExchangeName::new(&wire.exchange).ok_or(Unreadable("context.exchange"))?,
@@ -169,6 +172,7 @@ fn place(wire: &wire::Context) -> Result<Place, Unreadable> {
         region: label(&wire.region, "context.region")?,
         device: ids::device(wire.device),
         currencies: currencies.filter(|list| !list.is_empty()).ok_or(Unreadable("context.currencies"))?,
+        exchange_fee_ppm: exchange_fee_ppm.ok_or(Unreadable("context.exchange_fee_ppm"))?,
         blocked_domains: wire.blocked_domains.clone(),
         blocked_categories: wire.blocked_categories.clone(),
     })

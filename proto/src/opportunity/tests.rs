@@ -32,13 +32,15 @@ fn label<const N: usize>() -> impl Strategy<Value = Label<N>> {
     vec(b'!'..=b'~', 1..=N).prop_map(|text| Label::new(std::str::from_utf8(&text).expect("ASCII")).expect("printable"))
 }
 
-type Place = (ExchangeName, Option<Country>, Option<Region>, DeviceType, Vec<Currency>, Vec<String>, Vec<String>);
+type Terms = (Vec<Currency>, u32);
+type Place = (ExchangeName, Option<Country>, Option<Region>, DeviceType, Terms, Vec<String>, Vec<String>);
 
 fn place() -> impl Strategy<Value = Place> {
     let device =
         (0..=9_i64).prop_map(|number| if number == 0 { DeviceType::Unknown } else { DeviceType::of_number(number) });
     let texts = || vec("\\PC{0,12}", 0..3);
-    (label(), option::of(label()), option::of(label()), device, vec(label(), 1..3), texts(), texts())
+    let terms = (vec(label(), 1..3), 0..=1_000_000_u32);
+    (label(), option::of(label()), option::of(label()), device, terms, texts(), texts())
 }
 
 type Offered = (Vec<Size>, i64, Option<Currency>, bool, bool);
@@ -83,7 +85,7 @@ proptest! {
         now in any::<i64>(),
         seed in any::<u64>(),
     ) {
-        let (exchange, country, region, device, currencies, domains, categories) = &place;
+        let (exchange, country, region, device, (currencies, exchange_fee_ppm), domains, categories) = &place;
         let blocked_domains: Vec<&str> = domains.iter().map(String::as_str).collect();
         let blocked_categories: Vec<&str> = categories.iter().map(String::as_str).collect();
         let context = Context {
@@ -92,6 +94,7 @@ proptest! {
             region: *region,
             device: *device,
             currencies,
+            exchange_fee_ppm: *exchange_fee_ppm,
             blocked_domains: &blocked_domains,
             blocked_categories: &blocked_categories,
         };
@@ -196,6 +199,18 @@ fn a_recorded_decision_is_made_again() {
 }
 
 #[test]
+fn the_fee_of_the_exchange_is_replayed() {
+    let index = fixtures::index();
+    let record = with_request(person_of(Arm::Treated), |request| {
+        let context = Context { exchange_fee_ppm: 100_000, ..*request.context };
+        decided(&index, &BidRequest { context: &context, ..*request }, CampaignId(0))
+    });
+    // Of 2.20 euros the exchange bills a tenth of 2.00 besides.
+    assert_eq!((record.decisions[0].price, record.reserves[0].amount), (2_200_000, 2_200_000));
+    assert_eq!(decided_again(&record).0, record.decisions);
+}
+
+#[test]
 fn a_stop_is_replayed() {
     let index = fixtures::index();
     let record = with_request(person_of(Arm::Treated), |request| decided(&index, request, CampaignId(7)));
@@ -256,6 +271,7 @@ fn a_record_that_cannot_be_a_request_is_refused() {
     check(|wire| context(wire).exchange.clear(), "context.exchange");
     check(|wire| context(wire).country = "Germany".into(), "context.country");
     check(|wire| context(wire).currencies.clear(), "context.currencies");
+    check(|wire| context(wire).exchange_fee_ppm = 1_000_001, "context.exchange_fee_ppm");
     check(|wire| wire.opportunities[0].sizes[0].w = 65_536, "opportunities.sizes");
     check(|wire| wire.opportunities[0].floor_currency = "dollars".into(), "opportunities.floor_currency");
     check(|wire| audience(wire).unknown = 9, "audience.unknown");

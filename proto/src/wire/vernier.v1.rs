@@ -166,7 +166,7 @@ pub struct Campaign {
     pub targeting: ::core::option::Option<Targeting>,
     #[prost(enumeration = "WhenAudienceUnknown", tag = "9")]
     pub when_audience_unknown: i32,
-    /// For people in none of the priced segments; absent: no bid for them.
+    /// For people in none of the priced segments; absent: no bid for them. All prices are gross: what the advertiser pays.
     #[prost(int64, optional, tag = "10")]
     pub default_cpm: ::core::option::Option<i64>,
     #[prost(int64, tag = "11")]
@@ -194,6 +194,9 @@ pub struct Campaign {
     /// The clock that its days go by; absent: UTC.
     #[prost(message, optional, tag = "20")]
     pub local_time: ::core::option::Option<LocalTime>,
+    /// What of its prices stays with us, in millionths of gross.
+    #[prost(uint32, tag = "21")]
+    pub margin_ppm: u32,
 }
 /// The clock of a time zone during a flight, so that nobody who reads it needs a database of time zones.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -289,6 +292,9 @@ pub struct SegmentPrice {
     pub min_cpm: ::core::option::Option<i64>,
     #[prost(int64, optional, tag = "5")]
     pub max_cpm: ::core::option::Option<i64>,
+    /// What of the price goes to whom the data is of.
+    #[prost(int64, tag = "6")]
+    pub data_cpm: i64,
     #[prost(oneof = "segment_price::Price", tags = "2, 3")]
     pub price: ::core::option::Option<segment_price::Price>,
 }
@@ -551,10 +557,10 @@ pub struct PriceSteps {
     /// After the limits of segment and campaign.
     #[prost(int64, tag = "3")]
     pub limited_cpm: i64,
-    /// After conversion: what was offered, in `bid_currency`.
+    /// After conversion: what was offered, in `bid_currency`. Net: media alone.
     #[prost(int64, tag = "4")]
     pub bid_cpm: i64,
-    /// Of the prices before pacing and after it.
+    /// Of the prices before pacing and after it, and of `media_cpm`.
     #[prost(string, tag = "5")]
     pub campaign_currency: ::prost::alloc::string::String,
     #[prost(string, tag = "6")]
@@ -567,9 +573,28 @@ pub struct PriceSteps {
     pub floor: i64,
     #[prost(string, tag = "9")]
     pub floor_currency: ::prost::alloc::string::String,
-    /// After pacing: what is converted. 0 in records before there was pacing, as `limited_cpm`.
+    /// After pacing: gross, the most that the advertiser pays. 0 in records before there was pacing, as `limited_cpm`.
     #[prost(int64, tag = "10")]
     pub paced_cpm: i64,
+    /// What is charged besides media; absent: nothing, gross is media.
+    #[prost(message, optional, tag = "11")]
+    pub fees: ::core::option::Option<Fees>,
+    /// What they leave of `paced_cpm`, in `campaign_currency`: what is converted. Absent where nothing is charged besides.
+    #[prost(int64, optional, tag = "12")]
+    pub media_cpm: ::core::option::Option<i64>,
+}
+/// What is charged for an impression besides media, which is what the exchange is offered and gets.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Fees {
+    /// What the exchange bills besides, in millionths of media.
+    #[prost(uint32, tag = "1")]
+    pub exchange_ppm: u32,
+    /// What the data of the micro-segment that set the price costs, in the campaign's currency.
+    #[prost(int64, tag = "2")]
+    pub data_cpm: i64,
+    /// What stays with us, in millionths of what the advertiser pays.
+    #[prost(uint32, tag = "3")]
+    pub margin_ppm: u32,
 }
 /// What a frequency cap of the campaign had counted before this bid; before a ghost bid, the ghost bids before it as well.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -668,6 +693,9 @@ pub struct Context {
     pub blocked_domains: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     #[prost(string, repeated, tag = "7")]
     pub blocked_categories: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// What the exchange bills besides media, in millionths of it.
+    #[prost(uint32, tag = "8")]
+    pub exchange_fee_ppm: u32,
 }
 /// What the request offered for one `imp`.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -729,7 +757,7 @@ pub struct SeenImpression {
 pub struct ReserveAnswer {
     #[prost(uint32, tag = "1")]
     pub campaign: u32,
-    /// In the campaign's currency.
+    /// In the campaign's currency; gross.
     #[prost(int64, tag = "2")]
     pub amount: i64,
     #[prost(bool, tag = "3")]
@@ -940,7 +968,7 @@ pub struct Sealed {
     pub node: u64,
     #[prost(uint64, tag = "9")]
     pub lease: u64,
-    /// Price bid for the impression, in `currency`.
+    /// Price bid for the impression, in `currency`: net, media alone.
     #[prost(int64, tag = "10")]
     pub price: i64,
     #[prost(string, tag = "11")]
@@ -961,6 +989,9 @@ pub struct Sealed {
     /// The auction was a test: nothing of it is sold, billed or counted.
     #[prost(bool, tag = "18")]
     pub test: bool,
+    /// What is charged besides media; absent: nothing.
+    #[prost(message, optional, tag = "19")]
+    pub fees: ::core::option::Option<Fees>,
 }
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
@@ -1285,7 +1316,7 @@ pub struct Outcome {
     /// Units of `currency` for one unit of `campaign_currency`.
     #[prost(int64, tag = "20")]
     pub rate: i64,
-    /// What was booked, in `campaign_currency`; 0 for kinds that book nothing.
+    /// What was booked, in `campaign_currency`: gross, what the advertiser pays. 0 for kinds that book nothing.
     #[prost(int64, tag = "21")]
     pub charged: i64,
     #[prost(string, tag = "22")]
@@ -1318,6 +1349,25 @@ pub struct Outcome {
     /// Of closed days only.
     #[prost(message, optional, tag = "31")]
     pub closed: ::core::option::Option<ClosedDay>,
+    /// What `charged` is made of; absent where the bid had no fees, and so `charged` is media, and of what books nothing.
+    #[prost(message, optional, tag = "32")]
+    pub parts: ::core::option::Option<Parts>,
+}
+/// What an impression cost, part by part, in `campaign_currency`. The sum of the parts is `charged`, to the nano.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Parts {
+    /// What the exchange gets for the impression: the notice's price, cut to the bid.
+    #[prost(int64, tag = "1")]
+    pub media: i64,
+    /// What the exchange bills besides.
+    #[prost(int64, tag = "2")]
+    pub exchange_fee: i64,
+    /// What the data of the micro-segment cost.
+    #[prost(int64, tag = "3")]
+    pub data_fee: i64,
+    /// What stays with us.
+    #[prost(int64, tag = "4")]
+    pub margin: i64,
 }
 /// All that was booked to a campaign on `day`: nothing more will be.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]

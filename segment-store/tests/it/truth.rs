@@ -101,6 +101,7 @@ impl World<'_> {
             region: None,
             device: DeviceType::Unknown,
             currencies: &usd,
+            exchange_fee_ppm: 0,
             blocked_domains: &[],
             blocked_categories: &[],
         };

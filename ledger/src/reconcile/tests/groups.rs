@@ -52,6 +52,19 @@ fn what_agrees_to_the_last_nano_is_not_alarming() {
     );
 }
 
+#[test]
+fn what_is_compared_is_media_and_not_what_the_advertiser_paid() {
+    let told = reconcile(
+        "tolerance=0",
+        &one(2, "0.0015"),
+        "charge a 2026-03-01T12:00 price=1000000 charged=1764706
+         charge b 2026-03-01T12:00 price=500000 charged=882353",
+        |comparison| comparison.to_string(),
+    );
+    assert!(told.contains("spend        ours 0.0015  theirs 0.0015  difference 0.00 (0.00 %)"), "{told}");
+    assert!(told.contains("1 group, 0 alarming"), "{told}");
+}
+
 /// Why a group of fifty impressions at 0.001 is alarming.
 fn alarms(options: &str, impressions: i64, spend: &str) -> Vec<String> {
     let outcomes = "charge a 2026-03-01T12:00\n".repeat(50);

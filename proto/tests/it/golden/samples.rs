@@ -12,12 +12,12 @@ use proto::wire::targeting::Expression;
 use proto::wire::{
     Advertiser, AdvertiserAccount, AnsweredAsk, Arm, Audience, Bid, Campaign, CampaignAccount, CampaignBudget,
     CampaignStop, CampaignsRecord, CapCount, CapSubject, ClosedDay, Context, Creative, CurrencyRate, DaySpent,
-    DecisionMade, Experiment, FrequencyCap, JournalEntry, LeaseAsk, LeaseGrant, LeasePace, LeaseRead, LeaseRecord,
-    LeaseRefusal, LeaseReturn, LeaseSettled, LedgerPolicy, LedgerSnapshot, LocalTime, Membership, MoneySums, Notice,
-    NoticeKind, OffsetChange, OpenDay, OpenLease, Opportunity, OpportunityRecord, Outcome, OutcomeKind, Pace,
-    PacerState, Pacing, PriceSteps, RegionFact, RememberedImpressions, ReserveAnswer, Restriction, Sealed,
-    SeenImpression, Segment, SegmentFact, SegmentPrice, Size, SnapshotHead, Source, Targeting, TargetingList, Tick,
-    UnknownWhy, Variant, WhenAudienceUnknown,
+    DecisionMade, Experiment, Fees, FrequencyCap, JournalEntry, LeaseAsk, LeaseGrant, LeasePace, LeaseRead,
+    LeaseRecord, LeaseRefusal, LeaseReturn, LeaseSettled, LedgerPolicy, LedgerSnapshot, LocalTime, Membership,
+    MoneySums, Notice, NoticeKind, OffsetChange, OpenDay, OpenLease, Opportunity, OpportunityRecord, Outcome,
+    OutcomeKind, Pace, PacerState, Pacing, Parts, PriceSteps, RegionFact, RememberedImpressions, ReserveAnswer,
+    Restriction, Sealed, SeenImpression, Segment, SegmentFact, SegmentPrice, Size, SnapshotHead, Source, Targeting,
+    TargetingList, Tick, UnknownWhy, Variant, WhenAudienceUnknown,
 };
 
 use super::Golden;
@@ -75,6 +75,8 @@ fn campaigns() -> Vec<Golden> {
         ..campaign()
     };
     let local = Campaign { pacing: Pacing::FrontLoaded.into(), local_time: Some(local_time()), ..campaign() };
+    let paid = SegmentPrice { data_cpm: 400_000, ..segment_price(4, Price::FixedCpm(2_500_000)) };
+    let with_fees = Campaign { margin_ppm: 150_000, segment_prices: vec![paid], ..campaign() };
     vec![
         record("advertiser/3", Change::Advertiser(advertiser())),
         record("segment/4", Change::Segment(segment)),
@@ -82,6 +84,7 @@ fn campaigns() -> Vec<Golden> {
         record("campaign-stop/7", Change::Stop(stop())),
         record("campaign/7", Change::Campaign(capped)),
         record("campaign/7", Change::Campaign(local)),
+        record("campaign/7", Change::Campaign(with_fees)),
     ]
 }
 
@@ -234,6 +237,23 @@ fn opportunities() -> Vec<Golden> {
         ..known.clone()
     };
     let test = OpportunityRecord { test: true, ..known.clone() };
+    let seen = seen(&known);
+    let paces = vec![Pace { campaign: 7, multiplier_ppm: 950_000, ..Default::default() }];
+    let paced = OpportunityRecord { paces, ..known.clone() };
+    let context = Some(Context { exchange_fee_ppm: 25_000, ..context() });
+    let with_fee = OpportunityRecord { context, ..known.clone() };
+    vec![
+        golden(PERSON, &known),
+        golden([], &restricted),
+        golden(PERSON, &test),
+        golden(PERSON, &seen),
+        golden(PERSON, &paced),
+        golden(PERSON, &with_fee),
+    ]
+}
+
+/// With impressions and ghost bids of every kind.
+fn seen(known: &OpportunityRecord) -> OpportunityRecord {
     let mut seen = known.clone();
     let seen_by = |subject: CapSubject, id, ghost_of| SeenImpression {
         subject: subject.into(),
@@ -249,15 +269,7 @@ fn opportunities() -> Vec<Golden> {
         seen_by(CapSubject::EachCreative, CREATIVE, 7),
         seen_by(CapSubject::EachSegment, 4, 7),
     ];
-    let paces = vec![Pace { campaign: 7, multiplier_ppm: 950_000, ..Default::default() }];
-    let paced = OpportunityRecord { paces, ..known.clone() };
-    vec![
-        golden(PERSON, &known),
-        golden([], &restricted),
-        golden(PERSON, &test),
-        golden(PERSON, &seen),
-        golden(PERSON, &paced),
-    ]
+    seen
 }
 
 fn opportunity(imp_id: &str, private_auction: bool) -> Opportunity {
@@ -363,7 +375,9 @@ fn bids() -> Vec<Golden> {
         ..bid.clone()
     };
     let paced = Bid { price: Some(PriceSteps { paced_cpm: 1_781_250, ..price() }), ..bid.clone() };
-    [bid, ghost, contextual, test, capped, paced].iter().map(|bid| golden(IMPRESSION, bid)).collect()
+    let paid = PriceSteps { paced_cpm: 1_875_000, fees: Some(fees()), media_cpm: Some(1_164_634), ..price() };
+    let with_fees = Bid { price: Some(PriceSteps { bid_cpm: 1_263_045, ..paid }), ..bid.clone() };
+    [bid, ghost, contextual, test, capped, paced, with_fees].iter().map(|bid| golden(IMPRESSION, bid)).collect()
 }
 
 fn counted(subject: CapSubject, id: u32) -> CapCount {
@@ -385,15 +399,25 @@ fn price() -> PriceSteps {
     }
 }
 
+fn fees() -> Fees {
+    Fees { exchange_ppm: 25_000, data_cpm: 400_000, margin_ppm: 150_000, ..Default::default() }
+}
+
 // === notices and money ===
 
 fn notices() -> Vec<Golden> {
-    let notices = [notice(NoticeKind::Billing), lost(), of_a_test(), audit()];
+    let notices = [notice(NoticeKind::Billing), lost(), of_a_test(), audit(), with_fees()];
     notices.iter().map(|notice| golden(IMPRESSION, notice)).collect()
 }
 
 fn audit() -> Notice {
     Notice { price: None, void: true, ..notice(NoticeKind::Billing) }
+}
+
+fn with_fees() -> Notice {
+    let billing = notice(NoticeKind::Billing);
+    let sealed = billing.sealed.clone().map(|sealed| Sealed { price: 1_263_045, fees: Some(fees()), ..sealed });
+    Notice { sealed, price: Some(1_200_000), ..billing }
 }
 
 fn of_a_test() -> Notice {
@@ -498,10 +522,21 @@ fn outcomes() -> Vec<Golden> {
         closed: Some(ClosedDay { charges: 1_205, charged: 2_111_111_800, ..Default::default() }),
         ..Default::default()
     };
+    let parts =
+        Parts { media: 1_106_501, exchange_fee: 27_663, data_fee: 400_000, margin: 270_735, ..Default::default() };
+    let with_fees = Outcome {
+        bid_price: 1_263_045,
+        notice_price: Some(1_200_000),
+        charged: 1_804_899,
+        above_bid: false,
+        parts: Some(parts),
+        ..of_a_day.clone()
+    };
     let watermark = Outcome { shard: 2, kind: OutcomeKind::Watermark.into(), at: AT, ..Default::default() };
     let of_campaign = [charge, lost, of_a_day, closed];
     let mut all: Vec<Golden> = of_campaign.iter().map(|outcome| golden("7", outcome)).collect();
     all.push(golden("partition/0", &watermark));
+    all.push(golden("7", &with_fees));
     all
 }
 
@@ -597,6 +632,7 @@ fn journal() -> Vec<Golden> {
         Input::Ask(LeaseAsk { demand: 1_500_000_000, ..ask() }),
         Input::Ask(timed_ask()),
         Input::Policy(LedgerPolicy { shards: 4, rules: 1, ..policy }),
+        Input::Notice(with_fees()),
     ];
     let source = Source { stream: "notices".into(), partition: 3, offset: 1_000_000, ..Default::default() };
     let entry = |(input, sequence)| JournalEntry {

@@ -165,6 +165,7 @@ fn campaign(
         price: PriceRule::Fixed(cpm(units)),
         min_cpm: None,
         max_cpm: None,
+        data_cpm: Nanos::ZERO,
     };
     Campaign {
         id: CampaignId(id),
@@ -184,6 +185,7 @@ fn campaign(
             default_cpm: default.map(cpm),
             min_cpm: Nanos::ZERO,
             max_cpm: cpm(100),
+            margin_ppm: 0,
             segments: prices.iter().map(price).collect(),
         },
         caps: caps.iter().map(|&(scope, count, window_s)| FrequencyCap { scope, count, window_s }).collect(),
