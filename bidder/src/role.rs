@@ -257,7 +257,7 @@ fn key(record: &LeaseRecord) -> Vec<u8> {
         Some(Event::Return(back)) => back.campaign,
         Some(Event::Settled(settled)) => settled.campaign,
         Some(Event::Pace(pace)) => pace.campaign,
-        None => 0,
+        Some(Event::Correction(_)) | None => 0,
     };
     campaign.to_string().into_bytes()
 }

@@ -2,7 +2,7 @@
 //! money.
 //!
 //! The report is read first ([`Report`]), since it says which days and which impressions matter. Then every outcome is
-//! looked at twice: once for [`Corrections`], which may come long after what they replace, and once to compare
+//! looked at twice: once for [`Corrections`], which may come long after what they correct, and once to compare
 //! ([`Reconciliation`]). What comes of it ([`Comparison`]) is shown as text, or as a line of JSON for each group.
 //!
 //! What we booked is compared in the currency of the bid, at the notice's price cut to our bid, since that is what an

@@ -114,5 +114,6 @@ fn campaign_of(record: &LeaseRecord) -> u32 {
         Event::Return(back) => back.campaign,
         Event::Settled(settled) => settled.campaign,
         Event::Pace(pace) => pace.campaign,
+        Event::Correction(correction) => correction.original.as_ref().unwrap().campaign,
     }
 }

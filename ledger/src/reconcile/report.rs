@@ -44,6 +44,7 @@ pub(super) struct Claimed {
 pub(super) enum Found {
     Nothing,
     Expired,
+    TakenBack,
     Booked,
 }
 

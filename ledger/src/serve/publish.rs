@@ -63,6 +63,7 @@ pub(super) fn lease_record(record: &LeaseRecord) -> KeyValue {
         Some(Event::Return(back)) => back.campaign,
         Some(Event::Settled(settled)) => settled.campaign,
         Some(Event::Pace(pace)) => pace.campaign,
+        Some(Event::Correction(correction)) => correction.original.as_ref().map_or(0, |original| original.campaign),
         None => 0,
     };
     (campaign.to_string().into_bytes(), encode(record))

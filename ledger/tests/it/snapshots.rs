@@ -120,8 +120,10 @@ fn what_is_no_whole_snapshot_of_this_fold_is_left_alone() {
         parts[at..].iter_mut().flat_map(|part| &mut part.campaigns).for_each(change);
     };
     change("another pays", &|parts| campaigns(parts, &|campaign| campaign.advertiser += 1));
-    change("a day below zero", &|parts| {
-        campaigns(parts, &|campaign| campaign.days[0].charged = (-5_i128).to_le_bytes().to_vec());
+    change("more was taken back than was spent", &|parts| {
+        campaigns(parts, &|campaign| {
+            campaign.sums.as_mut().unwrap().corrected = (-(1_i128 << 90)).to_le_bytes().to_vec();
+        });
     });
     change("a day with more than was spent", &|parts| {
         campaigns(parts, &|campaign| campaign.days[0].charged = (1_i128 << 90).to_le_bytes().to_vec());
@@ -142,7 +144,7 @@ fn what_is_no_whole_snapshot_of_this_fold_is_left_alone() {
 
 fn zero() -> MoneySums {
     let zero = || 0_i128.to_le_bytes().to_vec();
-    MoneySums { granted: zero(), charged: zero(), returned: zero(), late: zero() }
+    MoneySums { granted: zero(), charged: zero(), returned: zero(), late: zero(), ..MoneySums::default() }
 }
 
 #[test]

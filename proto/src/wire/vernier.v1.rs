@@ -1000,7 +1000,8 @@ impl NoticeKind {
         }
     }
 }
-/// Stream `leases`. Key: campaign. Nodes ask and hand back, the ledger grants, settles and paces.
+/// Stream `leases`. Key: campaign. What is said to the ledger and by it: nodes ask and hand back, the ledger grants, settles and
+/// paces, and an operator's corrections are handed to the shard that booked what they correct.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct LeaseRecord {
     #[prost(int64, tag = "1")]
@@ -1013,7 +1014,7 @@ pub struct LeaseRecord {
     /// Of asks: who pays for the campaign, and so which shard of the ledger answers.
     #[prost(uint32, tag = "9")]
     pub advertiser: u32,
-    #[prost(oneof = "lease_record::Event", tags = "2, 3, 4, 5, 8")]
+    #[prost(oneof = "lease_record::Event", tags = "2, 3, 4, 5, 8, 10")]
     pub event: ::core::option::Option<lease_record::Event>,
 }
 /// Nested message and enum types in `LeaseRecord`.
@@ -1030,6 +1031,8 @@ pub mod lease_record {
         Settled(super::LeaseSettled),
         #[prost(message, tag = "8")]
         Pace(super::LeasePace),
+        #[prost(message, tag = "10")]
+        Correction(super::Correction),
     }
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -1133,7 +1136,7 @@ pub struct JournalEntry {
     /// The last entry of a batch: what was charged since the last such entry is settled with the nodes.
     #[prost(bool, tag = "12")]
     pub settle: bool,
-    #[prost(oneof = "journal_entry::Input", tags = "6, 7, 8, 9, 10, 11, 13")]
+    #[prost(oneof = "journal_entry::Input", tags = "6, 7, 8, 9, 10, 11, 13, 14")]
     pub input: ::core::option::Option<journal_entry::Input>,
 }
 /// Nested message and enum types in `JournalEntry`.
@@ -1156,6 +1159,8 @@ pub mod journal_entry {
         /// In force from here on, so that the fold does not depend on how a program was built or configured.
         #[prost(message, tag = "13")]
         Policy(super::LedgerPolicy),
+        #[prost(message, tag = "14")]
+        Correction(super::Correction),
     }
 }
 /// How the ledger lends and remembers.
@@ -1217,6 +1222,28 @@ pub struct CampaignBudget {
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Tick {}
+/// Other money is to be booked for an impression than was: booked once, as the difference, and only where `before` is still what
+/// the impression stands at.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Correction {
+    /// What was booked, as it stands in `outcomes`: of kind charge or unmatched.
+    #[prost(message, optional, boxed, tag = "1")]
+    pub original: ::core::option::Option<::prost::alloc::boxed::Box<Outcome>>,
+    /// What it came to with the corrections before this one, in the campaign's currency.
+    #[prost(int64, tag = "2")]
+    pub before: i64,
+    /// What it is to come to, from 0 to what was bid.
+    #[prost(int64, tag = "3")]
+    pub charged: i64,
+    /// Why, in the words of whoever asked for it.
+    #[prost(string, tag = "4")]
+    pub reason: ::prost::alloc::string::String,
+    /// Who asked for it, as they named themselves, and when.
+    #[prost(string, tag = "5")]
+    pub by: ::prost::alloc::string::String,
+    #[prost(int64, tag = "6")]
+    pub at: i64,
+}
 /// Stream `outcomes`. Key: campaign. Deduplicated and self-contained: who won what, when, at what cost.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Outcome {
@@ -1229,7 +1256,7 @@ pub struct Outcome {
     pub kind: i32,
     #[prost(bytes = "vec", tag = "4")]
     pub impression: ::prost::alloc::vec::Vec<u8>,
-    /// When the notice arrived.
+    /// When the notice arrived; of corrections and closed days, when that was booked.
     #[prost(int64, tag = "5")]
     pub at: i64,
     #[prost(int64, tag = "6")]
@@ -1259,7 +1286,7 @@ pub struct Outcome {
     /// What was bid for the impression, in `currency`.
     #[prost(int64, tag = "17")]
     pub bid_price: i64,
-    /// What the notice said, in `currency`.
+    /// What the notice said, in `currency`; of corrections, the highest price that comes to what is charged now.
     #[prost(int64, optional, tag = "18")]
     pub notice_price: ::core::option::Option<i64>,
     #[prost(string, tag = "19")]
@@ -1267,7 +1294,8 @@ pub struct Outcome {
     /// Units of `currency` for one unit of `campaign_currency`.
     #[prost(int64, tag = "20")]
     pub rate: i64,
-    /// What was booked, in `campaign_currency`; 0 for kinds that book nothing.
+    /// What was booked, in `campaign_currency`; 0 for kinds that book nothing. Of corrections the difference to what was booked
+    /// before, mostly below 0: so what an impression costs is the sum over all of its outcomes.
     #[prost(int64, tag = "21")]
     pub charged: i64,
     #[prost(string, tag = "22")]
@@ -1287,27 +1315,31 @@ pub struct Outcome {
     /// The least price that would have won, in `currency`, where the exchange says.
     #[prost(int64, optional, tag = "27")]
     pub min_to_win: ::core::option::Option<i64>,
-    /// Sequence of the outcome of the same shard that this one replaces; absent: it stands for itself.
+    /// Of corrections only: the sequence of the charge or unmatched outcome of the same shard and impression whose money they
+    /// change. All corrections of an impression name that one, which stays what it was.
     #[prost(uint64, optional, tag = "28")]
     pub corrects: ::core::option::Option<u64>,
     /// Late since its lease did not hold as much.
     #[prost(bool, tag = "29")]
     pub overdrawn: bool,
     /// Of what books money and of closed days: the day it counts on, by the clock of its campaign, on which the notice arrived; the
-    /// next one where that is closed.
+    /// next one where that is closed. A correction counts on the day of what it corrects, or on that of `at` where that is closed.
     #[prost(uint32, tag = "30")]
     pub day: u32,
     /// Of closed days only.
     #[prost(message, optional, tag = "31")]
     pub closed: ::core::option::Option<ClosedDay>,
+    /// Of corrections only: why, in the words of whoever asked for it.
+    #[prost(string, tag = "34")]
+    pub reason: ::prost::alloc::string::String,
 }
 /// All that was booked to a campaign on `day`: nothing more will be.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ClosedDay {
-    /// Outcomes of that day that booked money.
+    /// Outcomes of that day that booked money, corrections among them.
     #[prost(uint64, tag = "1")]
     pub charges: u64,
-    /// The sum of what they booked, in `campaign_currency`.
+    /// The sum of what they booked, in `campaign_currency`; below 0 where corrections of earlier days are more than the charges.
     #[prost(int64, tag = "2")]
     pub charged: i64,
 }
@@ -1368,6 +1400,8 @@ pub enum OutcomeKind {
     /// A day of a campaign is over for good. It comes after everything that counts on that day. A day on which nothing was booked
     /// has none.
     DayClosed = 8,
+    /// Other money is booked for an impression than was: `charged` is the difference. The rest is as in what it corrects.
+    Correction = 10,
 }
 impl OutcomeKind {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -1385,6 +1419,7 @@ impl OutcomeKind {
             Self::Expired => "OUTCOME_KIND_EXPIRED",
             Self::Unmatched => "OUTCOME_KIND_UNMATCHED",
             Self::DayClosed => "OUTCOME_KIND_DAY_CLOSED",
+            Self::Correction => "OUTCOME_KIND_CORRECTION",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -1399,6 +1434,7 @@ impl OutcomeKind {
             "OUTCOME_KIND_EXPIRED" => Some(Self::Expired),
             "OUTCOME_KIND_UNMATCHED" => Some(Self::Unmatched),
             "OUTCOME_KIND_DAY_CLOSED" => Some(Self::DayClosed),
+            "OUTCOME_KIND_CORRECTION" => Some(Self::Correction),
             _ => None,
         }
     }
@@ -1436,6 +1472,9 @@ pub struct LedgerSnapshot {
     /// In the last part only: how many there are.
     #[prost(uint32, tag = "10")]
     pub parts: u32,
+    /// By ascending sequence.
+    #[prost(message, repeated, tag = "11")]
+    pub corrected: ::prost::alloc::vec::Vec<CorrectedCharge>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct SnapshotHead {
@@ -1477,6 +1516,9 @@ pub struct MoneySums {
     pub returned: ::prost::alloc::vec::Vec<u8>,
     #[prost(bytes = "vec", tag = "4")]
     pub late: ::prost::alloc::vec::Vec<u8>,
+    /// Empty: 0.
+    #[prost(bytes = "vec", tag = "5")]
+    pub corrected: ::prost::alloc::vec::Vec<u8>,
 }
 /// What was spent on one day.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -1612,6 +1654,14 @@ pub struct OpenLease {
     pub handed_back: bool,
     #[prost(int64, tag = "8")]
     pub closes_at: i64,
+}
+/// What the charge of a journal entry came to by its last correction.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CorrectedCharge {
+    #[prost(uint64, tag = "1")]
+    pub sequence: u64,
+    #[prost(int64, tag = "2")]
+    pub charged: i64,
 }
 /// What was heard of impressions whose tokens end in the same minute.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
