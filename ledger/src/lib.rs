@@ -8,11 +8,13 @@
 //! `granted = charged + returned + outstanding`, `spent = charged + late + corrected`.
 
 mod books;
+pub mod correct;
 mod ledger;
 pub mod limits;
 mod pacing;
 pub mod reconcile;
 mod serve;
+mod table;
 mod tally;
 
 pub use books::{Books, CampaignBooks, LedgerHandle};

@@ -21,7 +21,6 @@ mod day;
 mod differing;
 mod group;
 mod json;
-mod mistakes;
 mod names;
 mod reconciliation;
 mod report;
@@ -37,11 +36,12 @@ pub use corrections::Corrections;
 pub use day::{BadOffset, Day, UtcOffset};
 pub use differing::{Difference, DifferingList, NotOurs, Part, Way};
 pub use group::{Campaign, Figures, Key, Matching, Sum};
-pub use mistakes::{Mistakes, ReportError};
 pub use names::Names;
 pub use reconciliation::Reconciliation;
-pub use report::Report;
+pub use report::{Report, ReportError};
 pub use tolerance::{BadTolerance, Percent, Tolerance};
+
+pub use crate::table::Mistakes;
 
 /// How a report is compared.
 #[derive(Clone, Copy, Debug)]

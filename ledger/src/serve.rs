@@ -34,6 +34,7 @@ mod snapshots;
 pub use error::ServeError;
 pub use figures::Figures;
 pub use members::serve;
+pub(crate) use publish::{append_batch, lease_record};
 
 /// How the ledger works.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

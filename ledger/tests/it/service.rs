@@ -13,8 +13,8 @@ use proto::wire::{
     lease_record::Event,
 };
 
-const SECOND: i64 = 1_000_000;
-const NOON: i64 = 20_000 * 86_400 * SECOND + 43_200 * SECOND;
+pub(crate) const SECOND: i64 = 1_000_000;
+pub(crate) const NOON: i64 = 20_000 * 86_400 * SECOND + 43_200 * SECOND;
 
 pub(crate) fn append_all(log: &EventLog, stream: Stream, records: Vec<KeyValue>) {
     let writer = block_on(log.writer("test")).unwrap();
@@ -78,7 +78,7 @@ impl Machine {
     }
 }
 
-fn grant(record: LeaseRecord) -> Option<LeaseGrant> {
+pub(crate) fn grant(record: LeaseRecord) -> Option<LeaseGrant> {
     if let Some(Event::Grant(grant)) = record.event { Some(grant) } else { None }
 }
 
@@ -86,7 +86,7 @@ fn settled(record: LeaseRecord) -> Option<LeaseSettled> {
     if let Some(Event::Settled(settled)) = record.event { Some(settled) } else { None }
 }
 
-fn runtime() -> tokio::runtime::Runtime {
+pub(crate) fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap()
 }
 
