@@ -251,7 +251,8 @@ impl World {
 
 #[test]
 fn shards_together_are_one_ledger() {
-    let (mut made, mut unmatched, mut refused, mut malformed, mut corrected) = (0, 0, 0, 0, 0);
+    let (mut made, mut unmatched, mut refused, mut malformed) = (0, 0, 0, 0);
+    let (mut corrected, mut idle) = (0, 0);
     for seed in 0..SEEDS {
         let mut world = World::new(seed);
         (0..STEPS).for_each(|_| world.step());
@@ -261,14 +262,12 @@ fn shards_together_are_one_ledger() {
         refused += tally.oddities(Oddity::RefusedBudget);
         malformed += tally.oddities(Oddity::Malformed);
         corrected += u64::from(world.whole.total().corrected != 0);
-        assert!(
-            world.shards.iter().all(|(_, _, ledger)| ledger.total().spent > 0),
-            "seed {seed}: a shard has no part in it"
-        );
+        idle += world.shards.iter().filter(|(_, _, ledger)| ledger.total().spent == 0).count() as u64;
     }
     println!("{made} made, {unmatched} unmatched, {refused} refused, {malformed} malformed");
     assert!([made, unmatched, refused, malformed].iter().all(|count| *count > SEEDS), "hardly reached");
     assert!(corrected > SEEDS / 2, "{corrected} seeds with a correction");
+    assert!(idle < SEEDS / 20, "{idle} shards have no part in it");
 }
 
 #[test]
