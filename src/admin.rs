@@ -12,12 +12,14 @@ use axum::{Json, Router};
 use bidder::campaigns::Campaigns;
 use bidder::role::Running;
 use control_plane::ControlPlane;
+use ledger::correct::Corrector;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
 
 use crate::app::{Roles, Shared, clock};
 
 mod books;
+pub(crate) mod corrections;
 
 /// What ends the figures of a process, and stands nowhere else in them.
 const END: &str = "# EOF\n";
@@ -44,6 +46,7 @@ pub(crate) fn routes(
         figures.register_collector(Box::new(of_ledger));
         let books = shared.books.clone();
         routes = routes.route("/books", get(async move || Json(books::Page::from(books.books(clock())))));
+        routes = routes.merge(corrections::routes(Corrector::new(shared.log.clone())));
     }
     if roles.segments {
         let names = names.clone();

@@ -115,6 +115,26 @@ enum Command {
         #[command(flatten)]
         config: ConfigFile,
     },
+    /// Charge other money for impressions than was booked: all of a file, or nothing where anything is wrong.
+    ///
+    /// The file is CSV with a header; its columns may stand in any order: impression (our id of it, as bids, outcomes and
+    /// reconcile have it), charged (what it is to cost instead, a decimal in the campaign's currency; 0 takes it back
+    /// whole) and reason (a short text, for analysts). Other columns are not read. Nothing may come to more than was bid.
+    ///
+    /// The ledger books the difference, which gives the budget back, and shows it in the stream outcomes. The same file again
+    /// books nothing.
+    ///
+    /// Ends with exit code 0 where every line is booked, 1 where some were asked for and are not booked yet, 2 where nothing
+    /// was asked for: every mistake in the file is named then.
+    Correct {
+        /// The file; `-` for standard input.
+        file: PathBuf,
+        /// Who asks for it, for the journal.
+        #[arg(long, value_name = "NAME")]
+        by: Option<String>,
+        #[command(flatten)]
+        admin: AdminPort,
+    },
     /// Read the event streams.
     Events {
         #[command(subcommand)]
@@ -281,6 +301,13 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
             return match compared {
                 Ok(false) => ExitCode::SUCCESS,
                 Ok(true) => ExitCode::from(ALARMING),
+                Err(problem) => refuse(&problem),
+            };
+        }
+        Command::Correct { file, by, admin } => {
+            return match admin.find().and_then(|admin| command::correct::run(&admin, &file, by.as_deref())) {
+                Ok(true) => ExitCode::SUCCESS,
+                Ok(false) => ExitCode::FAILURE,
                 Err(problem) => refuse(&problem),
             };
         }

@@ -14,11 +14,13 @@ use account::{Account, AdvertiserAccount, Budget};
 use memory::Memory;
 
 pub use account::Sums;
+pub(crate) use correct::{most, stands_for_money};
 pub use snapshot::SnapshotError;
 
 mod account;
 mod audit;
 mod charge;
+mod correct;
 mod days;
 mod lend;
 mod memory;
@@ -92,7 +94,7 @@ pub enum JournalError {
 }
 
 /// Money of one shard's campaigns. Invariant, per campaign and in total: `granted = charged + returned + outstanding`
-/// and `spent = charged + late`.
+/// and `spent = charged + late + corrected`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ledger {
     shard: ShardId,
@@ -110,6 +112,9 @@ pub struct Ledger {
     /// When each open lease is closed at the latest.
     closings: BTreeSet<(Micros, LeaseId)>,
     memory: Memory,
+    /// What charges came to by their last corrections, by the sequence that booked them. Never forgotten: a few bytes for
+    /// each, and what a correction asks for is held against it however late it comes.
+    corrected: BTreeMap<u64, Nanos>,
     /// When each account's first open day is closed.
     day_closings: BTreeSet<(Micros, CampaignId)>,
     /// What the nodes have not been told yet.
@@ -147,6 +152,7 @@ impl Ledger {
             leases: BTreeMap::new(),
             closings: BTreeSet::new(),
             memory: Memory::default(),
+            corrected: BTreeMap::new(),
             day_closings: BTreeSet::new(),
             unsettled: BTreeMap::new(),
             pacing: Pacing::default(),
@@ -198,6 +204,7 @@ impl Ledger {
             Input::Budget(budget) => self.budget(budget),
             Input::Stop(stop) => self.stop(CampaignId(stop.campaign)),
             Input::Tick(_) => self.tick(effects),
+            Input::Correction(correction) => self.correct(correction, effects),
             Input::Policy(policy) => {
                 let wire::LedgerPolicy { lease_s, billing_window_s, memory_margin_s, .. } = *policy;
                 self.policy = LedgerPolicy { lease_s, billing_window_s, memory_margin_s };

@@ -5,14 +5,16 @@
 //! once however often it is killed. [`reconcile`] holds an exchange's report against what came of it.
 //!
 //! Invariant: nothing follows from an input that is not durable in the journal, and money is neither lost nor made:
-//! `granted = charged + returned + outstanding`, `spent = charged + late`.
+//! `granted = charged + returned + outstanding`, `spent = charged + late + corrected`.
 
 mod books;
+pub mod correct;
 mod ledger;
 pub mod limits;
 mod pacing;
 pub mod reconcile;
 mod serve;
+mod table;
 mod tally;
 
 pub use books::{Books, CampaignBooks, LedgerHandle};

@@ -68,6 +68,22 @@ pub const PLACE_NOTED_S: u32 = 60 * 60;
 /// than the group takes to hear of it.
 pub const TAKEN_OVER_PAUSE: Duration = Duration::from_secs(15);
 
+/// Corrections in one file: what they make of the streams fits one batch, and memory, however long their reasons are.
+pub const CORRECTIONS_MAX: usize = 10_000;
+
+/// Bytes of a file of corrections.
+pub const CORRECTIONS_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// Bytes of the reason of a correction.
+pub const REASON_BYTES_MAX: usize = 200;
+
+/// Bytes of the name of whoever asks for corrections.
+pub const BY_BYTES_MAX: usize = 256;
+
+/// How long whoever asked for corrections waits for the ledgers to book them: longer than it takes to take over the shards of
+/// one that was killed.
+pub const CORRECTIONS_TIME_MAX: Duration = Duration::from_secs(60);
+
 /// Mistakes in an exchange's report that are named; the others are counted.
 pub const MISTAKES_LISTED_MAX: usize = 50;
 
@@ -80,7 +96,10 @@ pub const FOLD_RULES: u32 = 2;
 
 /// The number of the fold of which a snapshot is a state: raised whenever the fold has other state or other rules, so that a
 /// snapshot of another program is left alone.
-pub const SNAPSHOT_FOLD: u32 = 2;
+pub const SNAPSHOT_FOLD: u32 = 3;
+
+/// The oldest fold whose snapshots are read all the same: what states of later ones have more, these have nothing of.
+pub const SNAPSHOT_FOLD_OLDEST: u32 = 2;
 
 /// Bytes of accounts or leases after which the next ones are in a part of a snapshot of their own. What one account takes
 /// grows with the nodes that ask for it: two dozen bytes each.
@@ -96,6 +115,9 @@ pub const SNAPSHOT_ENTRIES_MIN: u64 = 500_000;
 /// writing snapshots takes no more than a fixed share of the journal's bytes.
 pub const SNAPSHOT_SHARE: u64 = 4;
 
+// A correction has the fields of an outcome, all of them short, and its two names.
+const _: () =
+    assert!(CORRECTIONS_MAX * (REASON_BYTES_MAX + BY_BYTES_MAX + 1_024) <= event_log::limits::BATCH_BYTES_MAX);
 // A part fits a record.
 const _: () = assert!(SNAPSHOT_PART_IMPRESSIONS * 25 + 1_024 <= event_log::limits::RECORD_BYTES_MAX);
 // The node has ended its lease long before the ledger gives up on what is outstanding.

@@ -2,7 +2,7 @@
 //! money.
 //!
 //! The report is read first ([`Report`]), since it says which days and which impressions matter. Then every outcome is
-//! looked at twice: once for [`Corrections`], which may come long after what they replace, and once to compare
+//! looked at twice: once for [`Corrections`], which may come long after what they correct, and once to compare
 //! ([`Reconciliation`]). What comes of it ([`Comparison`]) is shown as text, or as a line of JSON for each group.
 //!
 //! What we booked is compared in the currency of the bid, at the notice's price cut to our bid, since that is what an
@@ -21,7 +21,6 @@ mod day;
 mod differing;
 mod group;
 mod json;
-mod mistakes;
 mod names;
 mod reconciliation;
 mod report;
@@ -37,11 +36,12 @@ pub use corrections::Corrections;
 pub use day::{BadOffset, Day, UtcOffset};
 pub use differing::{Difference, DifferingList, NotOurs, Part, Way};
 pub use group::{Campaign, Figures, Key, Matching, Sum};
-pub use mistakes::{Mistakes, ReportError};
 pub use names::Names;
 pub use reconciliation::Reconciliation;
-pub use report::Report;
+pub use report::{Report, ReportError};
 pub use tolerance::{BadTolerance, Percent, Tolerance};
+
+pub use crate::table::Mistakes;
 
 /// How a report is compared.
 #[derive(Clone, Copy, Debug)]

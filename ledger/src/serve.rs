@@ -36,6 +36,7 @@ mod watermarks;
 pub use error::ServeError;
 pub use figures::Figures;
 pub use members::serve;
+pub(crate) use publish::{append_batch, lease_record};
 
 /// How the ledger works.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

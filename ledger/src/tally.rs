@@ -70,6 +70,8 @@ counted! {
         Fenced = "fenced",
         /// An input that was journalled before.
         Refolded = "refolded",
+        /// A correction of what is none of these books', cannot come to that, or was corrected meanwhile.
+        RefusedCorrection = "refused_correction",
     }
 }
 
@@ -96,9 +98,13 @@ impl Tally {
         (&self.charges, &self.oddities)
     }
 
-    /// What [`Tally::counts`] told; `None`: of other lists.
+    /// What [`Tally::counts`] told; `None`: of other lists. Lists only grow at their ends, so what shorter ones lack never
+    /// happened.
     pub(crate) fn of(charges: &[u64], oddities: &[u64]) -> Option<Self> {
-        Some(Self { charges: charges.try_into().ok()?, oddities: oddities.try_into().ok()? })
+        let mut tally = Self::default();
+        tally.charges.get_mut(..charges.len())?.copy_from_slice(charges);
+        tally.oddities.get_mut(..oddities.len())?.copy_from_slice(oddities);
+        Some(tally)
     }
 
     pub(crate) fn charge(&mut self, charge: Charge) {

@@ -12,6 +12,7 @@ impl LeaseRecord {
             Event::Return(back) => back.campaign,
             Event::Settled(settled) => settled.campaign,
             Event::Pace(pace) => pace.campaign,
+            Event::Correction(correction) => correction.original.as_ref()?.campaign,
             Event::Read(_) => return None,
         })
     }

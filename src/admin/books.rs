@@ -26,6 +26,7 @@ struct Row {
     returned_nanos: String,
     outstanding_nanos: String,
     late_nanos: String,
+    corrected_nanos: String,
     spent_nanos: String,
 }
 
@@ -37,7 +38,7 @@ impl From<Books> for Page {
 
 impl From<CampaignBooks> for Row {
     fn from(books: CampaignBooks) -> Self {
-        let Sums { granted, charged, returned, outstanding, late, spent } = books.sums;
+        let Sums { granted, charged, returned, outstanding, late, corrected, spent } = books.sums;
         Self {
             campaign: books.campaign.0,
             name: books.name,
@@ -51,6 +52,7 @@ impl From<CampaignBooks> for Row {
             returned_nanos: returned.to_string(),
             outstanding_nanos: outstanding.to_string(),
             late_nanos: late.to_string(),
+            corrected_nanos: corrected.to_string(),
             spent_nanos: spent.to_string(),
         }
     }

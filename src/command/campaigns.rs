@@ -6,6 +6,7 @@ use bytes::Bytes;
 use control_plane::{Applied, Apply, Campaigns, FilesRead, Problem, Refused, Rejected, Stopped};
 use http::{Method, StatusCode};
 
+use super::encoded;
 use crate::client::{AdminAddress, ask, read};
 
 /// Publishes campaign files, all or nothing.
@@ -73,10 +74,4 @@ fn lines(problems: &[Problem]) -> String {
 
 fn refused(status: StatusCode, answer: &[u8]) -> String {
     read::<Refused>(status, answer).map_or_else(|said| said, |refused| refused.error)
-}
-
-/// Percent-encodes a path segment (RFC 3986 section 2.3: all but the unreserved characters).
-fn encoded(text: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-    text.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
 }

@@ -31,7 +31,7 @@ pub(crate) fn run(config: &Config, file: &Path, options: Options, json: bool) ->
         eprintln!("the oldest records of outcomes are no longer kept: what we booked in them is missing here");
     }
     let mut reconciliation = Reconciliation::new(report, corrections);
-    // Not further than before: a correction that came since would stand beside what it replaces.
+    // Not further than before: what was corrected since is not known to be.
     each(&streams, Stream::Outcomes, Some(&ends), |outcome| {
         reconciliation.take(outcome).map_err(|unreadable| unreadable.to_string())
     })?;

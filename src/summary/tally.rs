@@ -173,8 +173,9 @@ fn money(by_currency: &BTreeMap<String, i128>) -> String {
 
 /// Nanos as units with six decimals, cut.
 fn units(nanos: i128) -> String {
-    let micros = nanos / 1_000;
-    format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000)
+    let micros = nanos.unsigned_abs() / 1_000;
+    let sign = if nanos < 0 { "-" } else { "" };
+    format!("{sign}{}.{:06}", micros / 1_000_000, micros % 1_000_000)
 }
 
 fn percent(part: u64, whole: u64) -> String {

@@ -4,6 +4,7 @@
 mod campaigns;
 mod configuration;
 mod corpora;
+mod corrections;
 mod exchange;
 mod faults;
 mod money;

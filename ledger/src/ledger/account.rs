@@ -10,8 +10,8 @@ use proto::wire::CampaignBudget;
 
 use super::days::Days;
 
-/// Sums of money in nanos. Invariant: `granted = charged + returned + outstanding` and `spent = charged + late`, none
-/// below zero. Checked after every step, in production too.
+/// Sums of money in nanos. Invariant: `granted = charged + returned + outstanding` and `spent = charged + late + corrected`,
+/// none but `corrected` below zero. Checked after every step, in production too.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sums {
     /// Lent to nodes.
@@ -24,6 +24,8 @@ pub struct Sums {
     pub outstanding: i128,
     /// Booked, but not to a lease.
     pub late: i128,
+    /// What corrections changed of what was booked: mostly below zero.
+    pub corrected: i128,
     /// Booked.
     pub spent: i128,
 }
@@ -48,6 +50,12 @@ impl Sums {
         self.check();
     }
 
+    pub(super) fn correct(&mut self, difference: Nanos) {
+        self.corrected += i128::from(difference.get());
+        self.spent += i128::from(difference.get());
+        self.check();
+    }
+
     pub(super) fn give_back(&mut self, amount: Nanos) {
         self.outstanding -= i128::from(amount.get());
         self.returned += i128::from(amount.get());
@@ -60,9 +68,10 @@ impl Sums {
 
     /// Whether the sums keep to the invariant.
     pub(super) fn agree(&self) -> Result<(), String> {
-        let agree =
-            self.granted == self.charged + self.returned + self.outstanding && self.spent == self.charged + self.late;
-        let least = self.granted.min(self.charged).min(self.returned).min(self.outstanding).min(self.late);
+        let agree = self.granted == self.charged + self.returned + self.outstanding
+            && self.spent == self.charged + self.late + self.corrected;
+        let least = [self.granted, self.charged, self.returned, self.outstanding, self.late, self.spent];
+        let least = least.into_iter().min().unwrap_or_default();
         if agree && least >= 0 { Ok(()) } else { Err(format!("{self:?}")) }
     }
 }
@@ -74,6 +83,7 @@ impl std::ops::AddAssign for Sums {
         self.returned += other.returned;
         self.outstanding += other.outstanding;
         self.late += other.late;
+        self.corrected += other.corrected;
         self.spent += other.spent;
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! Notices come late: those of a day's last bids within a token's life, and a node may keep them for longer where Kafka is
 //! away. So a day stays open for a while after its midnight. Once it is closed nothing is added to it any more, which is
-//! what an analyst needs to know before adding it up; what comes later still counts on the day after.
+//! what an analyst needs to know before adding it up; what comes later still counts on the day after. So does what is corrected
+//! of it, which may make the sum of a day negative.
 
 use std::collections::BTreeMap;
 
@@ -36,6 +37,11 @@ pub(super) struct Days {
 }
 
 impl Days {
+    /// Whether more may count on `day`, on which something does; 0: on none, since it was booked before days were counted.
+    pub(super) fn takes_more(&self, day: u32) -> bool {
+        day > 0 && self.open_from.is_none_or(|first| first <= day.into())
+    }
+
     /// Books on `day`, or on the first one that is not closed; which one that was.
     pub(super) fn add(&mut self, day: i64, amount: Nanos) -> i64 {
         let day = self.open_from.map_or(day, |first| first.max(day)).clamp(0, u32::MAX.into());
@@ -102,7 +108,7 @@ impl Ledger {
                 day: wire_day(day),
                 closed: Some(ClosedDay {
                     charges: total.charges,
-                    charged: i64::try_from(total.charged).unwrap_or(i64::MAX),
+                    charged: total.charged.clamp(i64::MIN.into(), i64::MAX.into()) as i64,
                 }),
                 ..Outcome::default()
             };

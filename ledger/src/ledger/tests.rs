@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 
 use decision::ids::ShardId;
 use proto::wire::{
-    CampaignBudget, CampaignStop, Fees, JournalEntry, LeaseAsk, LeaseRefusal, LeaseReturn, LedgerPolicy, Notice,
-    NoticeKind, OutcomeKind, Parts, Sealed, Source, Tick, journal_entry::Input, lease_record::Event,
+    CampaignBudget, CampaignStop, Correction, Fees, JournalEntry, LeaseAsk, LeaseRefusal, LeaseReturn, LedgerPolicy,
+    Notice, NoticeKind, Outcome, OutcomeKind, Parts, Sealed, Source, Tick, journal_entry::Input, lease_record::Event,
 };
 
 use super::{Effects, JournalError, Ledger};
 use crate::limits::MEMORY_MARGIN_S;
 use crate::tally::{Charge, Oddity, Tally};
+
+mod corrections;
 
 const SECOND: i64 = 1_000_000;
 
@@ -31,11 +33,19 @@ struct Player {
     now: i64,
     asks: u64,
     leases: Vec<u64>,
+    /// What was booked for each impression, and what it came to by the last correction.
+    booked: BTreeMap<u8, (Outcome, i64)>,
 }
 
 impl Player {
     fn new() -> Self {
-        Self { ledger: Ledger::new(ShardId(0)), now: 43_200 * SECOND, asks: 0, leases: vec![0] }
+        Self {
+            ledger: Ledger::new(ShardId(0)),
+            now: 43_200 * SECOND,
+            asks: 0,
+            leases: vec![0],
+            booked: BTreeMap::new(),
+        }
     }
 
     fn step(&mut self, words: &[&str]) -> String {
@@ -65,6 +75,11 @@ impl Player {
             "rules" => {
                 let rules = number(1) as u32;
                 Input::Policy(LedgerPolicy { rules, ..super::LedgerPolicy::default().into() })
+            }
+            "correct" => {
+                let (original, present) = self.booked[&words[1].as_bytes()[0]].clone();
+                let (before, charged, original) = (option("before", present), number(2), Some(Box::new(original)));
+                Input::Correction(Correction { original, before, charged, ..Correction::default() })
             }
             "stop" => Input::Stop(CampaignStop { campaign, name: String::new() }),
             "ask" | "ask-again" => {
@@ -150,8 +165,10 @@ impl Player {
                 continue;
             }
             let mut words = vec![kind, char::from(outcome.impression[0]).to_string()];
-            if matches!(outcome.kind(), OutcomeKind::Charge | OutcomeKind::Unmatched) {
+            if matches!(outcome.kind(), OutcomeKind::Charge | OutcomeKind::Unmatched | OutcomeKind::Correction) {
                 words.push(outcome.charged.to_string());
+                let booked = self.booked.entry(outcome.impression[0]).or_insert_with(|| (outcome.clone(), 0));
+                booked.1 += outcome.charged;
             }
             if let Some(Parts { media, exchange_fee, data_fee, margin }) = outcome.parts {
                 words.push(format!("of {media} + {exchange_fee} + {data_fee} + {margin}"));

@@ -92,6 +92,11 @@ impl Pacer {
         self.delay = mean(self.delay, delay_us.max(0));
     }
 
+    /// What was booked before was changed by so much: that is no spend since the last look.
+    pub(crate) fn corrected(&mut self, difference: i64) {
+        self.spent += i128::from(difference);
+    }
+
     /// A node asked for money, and says what it would have spent.
     pub(crate) fn asked(&mut self, now: Micros, demand: Demand, terms: Terms<'_>, spent: Spent) {
         let amount = demand.amount;
@@ -202,5 +207,34 @@ impl Pacer {
             self.curve.learn(self.hour, self.hour_demand);
         }
         (self.hour, self.hour_demand, self.hour_is_whole) = (hour, 0, is_next && !missed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use decision::campaign::Pacing;
+
+    use super::*;
+
+    /// The multiplier's logarithm after two looks, between which so much was corrected of what was spent on other days.
+    fn level_after(difference: i64) -> i32 {
+        let (hour, clock) = (3_600 * 1_000_000, LocalTime::default());
+        let until = Micros(i64::MAX);
+        let (daily, total, from) = (24_000_000, i128::MAX, Micros(0));
+        let terms = || Terms { pacing: Pacing::Even, clock: &clock, daily, total, from, until };
+        let mut pacer = Pacer { level: -500_000, started: true, ..Pacer::new() };
+        pacer.look(Micros(hour), terms(), Spent { today: 1_000_000, in_all: 90_000_000 });
+        pacer.demanded_at = Micros(hour);
+        pacer.corrected(difference);
+        let in_all = 90_020_000 + i128::from(difference);
+        pacer.look(Micros(hour + 10 * 1_000_000), terms(), Spent { today: 1_020_000, in_all });
+        pacer.level
+    }
+
+    #[test]
+    fn what_is_corrected_is_no_spend() {
+        let level = level_after(0);
+        assert!(level < -500_000, "it spent more than planned: {level}");
+        assert_eq!([level_after(-50_000_000), level_after(7_000_000)], [level; 2]);
     }
 }

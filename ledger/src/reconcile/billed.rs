@@ -6,6 +6,7 @@ use decision::time::Micros;
 use proto::wire::{Outcome, OutcomeKind};
 use thiserror::Error;
 
+use super::corrections::Corrections;
 use super::day::Day;
 use super::group::{Campaign, Key};
 use super::{DayOf, Options};
@@ -33,18 +34,19 @@ pub(super) enum Effect {
 impl Effect {
     /// `None`: of a kind that never books.
     pub(super) fn of(outcome: &Outcome) -> Result<Option<Self>, Unreadable> {
-        let unknown = Unreadable {
-            shard: outcome.shard,
-            sequence: outcome.sequence,
-            what: "is of a kind that this program does not know, so it may be spend",
-        };
+        let unreadable = |what| Unreadable { shard: outcome.shard, sequence: outcome.sequence, what };
         match OutcomeKind::try_from(outcome.kind) {
             Ok(OutcomeKind::Charge | OutcomeKind::Unmatched) => Ok(Some(Self::Booked)),
             Ok(OutcomeKind::Expired) => Ok(Some(Self::Expired)),
             Ok(OutcomeKind::Win | OutcomeKind::Loss | OutcomeKind::View | OutcomeKind::Click) => Ok(None),
             // A sum of others, and how far they are whole.
             Ok(OutcomeKind::DayClosed | OutcomeKind::Watermark) => Ok(None),
-            Ok(OutcomeKind::Unspecified) | Err(_) => Err(unknown),
+            // What was booked comes to something else: `Corrections` know to what.
+            Ok(OutcomeKind::Correction) if Corrections::read(outcome).is_some() => Ok(None),
+            Ok(OutcomeKind::Correction) => Err(unreadable("does not say what it corrects to what")),
+            Ok(OutcomeKind::Unspecified) | Err(_) => {
+                Err(unreadable("is of a kind that this program does not know, so it may be spend"))
+            }
         }
     }
 }

@@ -1,34 +1,38 @@
-//! Which outcomes others replace.
+//! What was booked comes to, where it was corrected.
 
 use std::collections::BTreeMap;
 
-use proto::wire::Outcome;
+use decision::money::Nanos;
+use proto::wire::{Outcome, OutcomeKind};
 
-use super::billed::Effect;
-
-/// The corrections among all outcomes: a later one may replace any earlier one of its shard, so they must be known
-/// before the first outcome is counted.
+/// The corrections among all outcomes: an impression counts where it was booked, at the price of its last correction, which
+/// may come long after it. So they must be known before the first outcome is counted.
 #[derive(Clone, Debug, Default)]
 pub struct Corrections {
-    /// By shard and sequence of what is replaced: the sequence of what stands for it, the last where there are several.
-    latest: BTreeMap<(u32, u64), u64>,
+    /// By shard and sequence of what is corrected: the sequence of its last correction, and the price by that, in the
+    /// currency of the bid.
+    latest: BTreeMap<(u32, u64), (u64, Nanos)>,
 }
 
 impl Corrections {
     /// Takes in an outcome, in any order.
     pub fn learn(&mut self, outcome: &Outcome) {
-        // A notice that books may also be a win, which is an outcome of the same sequence and corrected by itself.
-        if let (Some(corrected), Ok(Some(_))) = (outcome.corrects, Effect::of(outcome)) {
-            let latest = self.latest.entry((outcome.shard, corrected)).or_default();
-            *latest = (*latest).max(outcome.sequence);
+        if let Some((corrected, price)) = Self::read(outcome) {
+            let new = (outcome.sequence, price);
+            let latest = self.latest.entry((outcome.shard, corrected)).or_insert(new);
+            *latest = (*latest).max(new);
         }
     }
 
-    /// Whether no other outcome stands for this one.
-    pub(super) fn leave(&self, outcome: &Outcome) -> bool {
-        let latest = |sequence: u64| self.latest.get(&(outcome.shard, sequence)).copied();
-        let replaced = latest(outcome.sequence).is_some();
-        let outdated = outcome.corrects.is_some_and(|corrected| latest(corrected) != Some(outcome.sequence));
-        !replaced && !outdated
+    /// The sequence of what a correction corrects, and the price by it; `None`: it is none.
+    pub(super) fn read(outcome: &Outcome) -> Option<(u64, Nanos)> {
+        let is_one = outcome.kind() == OutcomeKind::Correction;
+        let price = outcome.notice_price.map(Nanos::new).filter(|price| is_one && *price >= Nanos::ZERO)?;
+        Some((outcome.corrects?, price))
+    }
+
+    /// The price of what was booked, where it was corrected.
+    pub(super) fn price(&self, booked: &Outcome) -> Option<Nanos> {
+        self.latest.get(&(booked.shard, booked.sequence)).map(|(_, price)| *price)
     }
 }

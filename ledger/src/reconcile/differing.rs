@@ -46,6 +46,8 @@ pub enum NotOurs {
     Unheard,
     /// We had one after its token's end only.
     Expired,
+    /// We booked it, and took it back whole.
+    TakenBack,
     /// The report has it on this line once more.
     Again(u64),
 }

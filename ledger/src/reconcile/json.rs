@@ -36,6 +36,7 @@ enum Line<'a> {
         theirs: Option<PartParts<'a>>,
         expired: bool,
         again_on_line: Option<u64>,
+        taken_back: bool,
     },
     Summary {
         first_day: String,
@@ -178,12 +179,16 @@ impl Comparison<'_> {
             Difference::OtherPrice { theirs, ours } => ("other_price", part(ours), part(theirs), None),
             Difference::Elsewhere { theirs, ours } => ("elsewhere", part(ours), part(theirs), None),
         };
-        let (expired, again_on_line) = match why {
-            Some(NotOurs::Expired) => (true, None),
-            Some(NotOurs::Again(line)) => (false, Some(line)),
-            Some(NotOurs::Unheard) | None => (false, None),
-        };
-        Line::Impression { difference: what, impression: impression.to_string(), ours, theirs, expired, again_on_line }
+        let again_on_line = if let Some(NotOurs::Again(line)) = why { Some(line) } else { None };
+        Line::Impression {
+            difference: what,
+            impression: impression.to_string(),
+            ours,
+            theirs,
+            expired: why == Some(NotOurs::Expired),
+            again_on_line,
+            taken_back: why == Some(NotOurs::TakenBack),
+        }
     }
 
     fn summary_line(&self) -> Line<'_> {

@@ -1,5 +1,6 @@
 //! Our side, outcome by outcome.
 
+use decision::money::Nanos;
 use proto::wire::Outcome;
 
 use super::billed::{Billed, Effect, Unreadable};
@@ -28,9 +29,13 @@ impl Reconciliation {
     /// # Errors
     /// It says too little to be compared; it is not counted.
     pub fn take(&mut self, outcome: &Outcome) -> Result<(), Unreadable> {
-        let Some(billed) = Billed::read(outcome, &self.report.options)? else { return Ok(()) };
-        if !self.corrections.leave(outcome) {
-            return Ok(());
+        let Some(mut billed) = Billed::read(outcome, &self.report.options)? else { return Ok(()) };
+        if let Some(price) = self.corrections.price(outcome).filter(|_| billed.effect == Effect::Booked) {
+            if price == Nanos::ZERO {
+                self.find(&billed, Found::TakenBack);
+                return Ok(());
+            }
+            (billed.price, billed.cut) = (price, Nanos::ZERO);
         }
         let group = self.report.covers(&billed.key).then(|| self.report.groups.place(&billed.key));
         if let Some(group) = group {
@@ -47,16 +52,17 @@ impl Reconciliation {
             }
         }
         match billed.effect {
-            Effect::Expired => self.expire(&billed),
+            Effect::Expired => self.find(&billed, Found::Expired),
             Effect::Booked => self.pair(&billed, group),
         }
         Ok(())
     }
 
-    fn expire(&mut self, billed: &Billed) {
+    /// Notes what we have of the report's impression, where that is nothing booked.
+    fn find(&mut self, billed: &Billed, found: Found) {
         let impressions = self.report.impressions.as_mut();
         if let Some(claimed) = impressions.and_then(|impressions| impressions.get_mut(&billed.impression)) {
-            claimed.found = claimed.found.max(Found::Expired);
+            claimed.found = claimed.found.max(found);
         }
     }
 
@@ -97,6 +103,7 @@ impl Reconciliation {
             let why = match claimed.found {
                 Found::Booked => continue,
                 Found::Expired => NotOurs::Expired,
+                Found::TakenBack => NotOurs::TakenBack,
                 Found::Nothing => NotOurs::Unheard,
             };
             groups.figures(claimed.group).matching.only_theirs += Sum::new(1, claimed.spend);

@@ -4,18 +4,30 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::io;
 
-use csv::{ByteRecord, ReaderBuilder, Terminator};
 use decision::ids::ImpressionId;
 use decision::money::Nanos;
 
+use thiserror::Error;
+
 use super::Options;
-use super::columns::{Column, Columns};
+use super::columns::{self, Column};
 use super::day::Day;
 use super::differing::{Difference, DifferingLists, NotOurs, Part};
 use super::group::{Groups, Key, Sum};
-use super::mistakes::{Mistakes, ReportError};
 use super::names::Names;
-use super::row::{Cells, Row};
+use super::row::Row;
+use crate::table::{Cells, Lines, Mistakes};
+
+/// Why a report cannot be compared.
+#[derive(Debug, Error)]
+pub enum ReportError {
+    /// Its bytes could not be read.
+    #[error(transparent)]
+    Unread(#[from] csv::Error),
+    /// It has mistakes.
+    #[error("{0}")]
+    Mistakes(Mistakes),
+}
 
 /// What an exchange says: sums of groups, and each impression where the report is by impression.
 #[derive(Debug)]
@@ -44,6 +56,7 @@ pub(super) struct Claimed {
 pub(super) enum Found {
     Nothing,
     Expired,
+    TakenBack,
     Booked,
 }
 
@@ -63,7 +76,7 @@ impl Report {
             mistakes.note(1, None, "must be a header with the names of columns; the file is empty".to_owned());
             return Err(ReportError::Mistakes(mistakes));
         };
-        let mut columns = Columns::read(&lines.record, header_line, options.exchange.is_none(), &mut mistakes);
+        let mut columns = columns::read(&lines.record, header_line, options.exchange.is_none(), &mut mistakes);
         let mut read = Parts::new(columns.has(Column::Impression), options.list);
         let mut last = header_line;
         while let Some(line) = lines.next()? {
@@ -134,40 +147,5 @@ impl Parts {
                 self.differing.note(impression, Difference::OnlyTheirs(theirs, NotOurs::Again(line)));
             }
         }
-    }
-}
-
-/// The lines of a file that are not blank.
-struct Lines<R> {
-    reader: csv::Reader<R>,
-    record: ByteRecord,
-}
-
-impl<R: io::Read> Lines<io::Chain<R, &'static [u8]>> {
-    fn new(file: R) -> Self {
-        let mut format = ReaderBuilder::new();
-        // The reader counts lines by their feeds, so nothing else may end one; the return before it is trimmed. With
-        // one more feed also the last line ends.
-        format.has_headers(false).flexible(true).terminator(Terminator::Any(b'\n'));
-        Self { reader: format.from_reader(file.chain(b"\n")), record: ByteRecord::new() }
-    }
-
-    /// Reads the next line into `record`; the number on which it begins, counted from 1.
-    fn next(&mut self) -> Result<Option<u64>, csv::Error> {
-        while self.reader.read_byte_record(&mut self.record)? {
-            let blank = self.record.len() == 1 && self.record.as_slice().trim_ascii().is_empty();
-            if !blank {
-                return Ok(Some(self.line()));
-            }
-        }
-        Ok(None)
-    }
-
-    /// The line on which the record begins. The reader tells where it began to look, which may be blank lines before,
-    /// and where it is now: on the line below, unless a quote was never closed.
-    fn line(&self) -> u64 {
-        let inside = self.record.as_slice().iter().filter(|byte| **byte == b'\n').count() as u64;
-        let looked_from = self.record.position().map_or(1, csv::Position::line);
-        (self.reader.position().line().saturating_sub(1 + inside)).max(looked_from)
     }
 }

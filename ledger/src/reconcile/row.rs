@@ -1,15 +1,14 @@
 //! One line of a report below its header.
 
-use csv::ByteRecord;
 use decision::ids::{Currency, ImpressionId};
 use decision::money::Nanos;
 
-use super::columns::{Column, Columns};
+use super::columns::Column;
 use super::day::Day;
 use super::group::Key;
-use super::mistakes::{Mistakes, shown};
 use super::names::Names;
 use super::{Options, exchange_name};
+use crate::table::{self, Cells};
 
 /// What a line says.
 #[derive(Debug)]
@@ -23,7 +22,7 @@ pub(super) struct Row {
 
 impl Row {
     /// `None` where anything is wrong with it; every mistake is noted.
-    pub(super) fn read(cells: &mut Cells<'_>, options: &Options, names: &Names) -> Option<Self> {
+    pub(super) fn read(cells: &mut Cells<'_, Column>, options: &Options, names: &Names) -> Option<Self> {
         let day = cells.read(Column::Day, "a day such as 2026-03-01", Day::parse);
         let exchange = match options.exchange {
             Some(named) if !cells.columns.has(Column::Exchange) => Some(named),
@@ -47,7 +46,7 @@ impl Row {
         };
         let right = "an amount such as 12.50, with at most 9 decimals";
         let spend = cells.read(Column::Spend, right, Nanos::parse_decimal);
-        let impression = cells.read(Column::Impression, "an impression id of 32 hexadecimal digits", impression);
+        let impression = cells.read(Column::Impression, "an impression id of 32 hexadecimal digits", table::impression);
         if by_impression && impression.is_none() {
             return None;
         }
@@ -56,35 +55,6 @@ impl Row {
     }
 }
 
-/// The cells of a line, and where mistakes in them are noted.
-pub(super) struct Cells<'r> {
-    pub(super) record: &'r ByteRecord,
-    pub(super) line: u64,
-    pub(super) columns: &'r Columns,
-    pub(super) mistakes: &'r mut Mistakes,
-}
-
-impl Cells<'_> {
-    /// What `parse` makes of a cell; where it makes nothing, `right` says what would be right. A column that the
-    /// header lacks was noted there.
-    fn read<T>(&mut self, column: Column, right: &str, parse: impl FnOnce(&str) -> Option<T>) -> Option<T> {
-        let cell = self.columns.cell(self.record, column)?;
-        let value = str::from_utf8(cell).ok().and_then(|text| parse(text.trim()));
-        if value.is_none() {
-            let message = format!("must be {right}, not `{}`", shown(String::from_utf8_lossy(cell).trim()));
-            self.mistakes.note(self.line, Some(column), message);
-        }
-        value
-    }
-}
-
 fn currency(text: &str) -> Option<Currency> {
     Currency::new(text).filter(|_| text.len() == 3 && text.bytes().all(|byte| byte.is_ascii_uppercase()))
-}
-
-/// An impression's id as bids and streams show it.
-fn impression(text: &str) -> Option<ImpressionId> {
-    let plain = text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let number = u128::from_str_radix(text, 16).ok().filter(|_| plain)?;
-    Some(ImpressionId(number.to_be_bytes()))
 }

@@ -93,6 +93,7 @@ fn outcome(at: usize, line: &str) -> Outcome {
     };
     for (field, value) in words[3..].iter().map(|word| word.split_once('=').unwrap()) {
         match field {
+            // Anything else than a number: none.
             "price" => outcome.notice_price = value.parse().ok(),
             "bid" => outcome.bid_price = value.parse().unwrap(),
             "campaign" => outcome.campaign = value.parse().unwrap(),

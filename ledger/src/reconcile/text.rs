@@ -93,6 +93,7 @@ impl Comparison<'_> {
                     match why {
                         NotOurs::Unheard => writeln!(f)?,
                         NotOurs::Expired => writeln!(f, "  expired with us")?,
+                        NotOurs::TakenBack => writeln!(f, "  taken back by us")?,
                         NotOurs::Again(line) => writeln!(f, "  once more on line {line}")?,
                     }
                 }

@@ -56,17 +56,23 @@ impl Collector for Figures {
 
 impl Figures {
     fn money(&self, e: &mut DescriptorEncoder<'_>, books: &Books) -> fmt::Result {
-        let (mut spent, mut lent) = (BTreeMap::new(), BTreeMap::new());
+        let (mut booked, mut lent, mut corrected) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         for campaign in &books.campaigns {
             if let Some(currency) = campaign.currency {
-                *spent.entry(currency).or_insert(0_i128) += campaign.sums.spent;
+                // A counter may not go down.
+                *booked.entry(currency).or_insert(0_i128) += campaign.sums.charged + campaign.sums.late;
                 *lent.entry(currency).or_insert(0_i128) += campaign.sums.outstanding;
+                *corrected.entry(currency).or_insert(0_i128) += campaign.sums.corrected;
             }
         }
         let units = |nanos: &i128| *nanos as f64 / 1e9;
-        let spent: Vec<_> =
-            spent.iter().map(|(currency, nanos)| (currency.as_str(), ConstCounter::new(units(nanos)))).collect();
-        family(e, "ledger_spent", "Money that was charged, in units of its currency", "currency", spent)?;
+        let booked: Vec<_> =
+            booked.iter().map(|(currency, nanos)| (currency.as_str(), ConstCounter::new(units(nanos)))).collect();
+        family(e, "ledger_spent", "Money that was charged, in units of its currency", "currency", booked)?;
+        let corrected: Vec<_> =
+            corrected.iter().map(|(currency, nanos)| (currency.as_str(), ConstGauge::new(units(nanos)))).collect();
+        let help = "What corrections changed of that, in units of its currency";
+        family(e, "ledger_corrected", help, "currency", corrected)?;
         let lent: Vec<_> =
             lent.iter().map(|(currency, nanos)| (currency.as_str(), ConstGauge::new(units(nanos)))).collect();
         family(

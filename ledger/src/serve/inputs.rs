@@ -143,6 +143,10 @@ pub(super) fn read(stream: Stream, record: &Record) -> Result<Option<(Whose, Inp
             match event {
                 Some(Event::Ask(ask)) => Some((Whose::Advertiser(advertiser), Input::Ask(ask))),
                 Some(Event::Return(back)) => Some((Whose::Lease(back.lease), Input::Return(back))),
+                Some(Event::Correction(correction)) => {
+                    let shard = correction.original.as_ref().map_or(0, |original| original.shard);
+                    Some((Whose::Shard(shard), Input::Correction(correction)))
+                }
                 // Our own.
                 Some(Event::Grant(_) | Event::Settled(_) | Event::Pace(_) | Event::Read(_)) | None => None,
             }

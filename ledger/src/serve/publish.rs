@@ -37,7 +37,7 @@ pub(super) async fn append(
 }
 
 /// One batch at a time: the next one must not get in where this one did not.
-async fn append_batch(writer: &Writer, stream: Stream, batch: Vec<KeyValue>) -> Result<(), ServeError> {
+pub(crate) async fn append_batch(writer: &Writer, stream: Stream, batch: Vec<KeyValue>) -> Result<(), ServeError> {
     loop {
         match writer.append_all(stream, batch.clone()).await {
             Ok(()) => return Ok(()),
@@ -56,6 +56,6 @@ pub(super) fn outcome_record(outcome: &Outcome) -> KeyValue {
     (outcome.campaign.to_string().into_bytes(), encode(outcome))
 }
 
-pub(super) fn lease_record(record: &LeaseRecord) -> KeyValue {
+pub(crate) fn lease_record(record: &LeaseRecord) -> KeyValue {
     (record.key(), encode(record))
 }

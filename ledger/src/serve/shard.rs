@@ -49,6 +49,8 @@ impl Shard {
 /// What tells whose an input is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Whose {
+    /// Of the shard of this number.
+    Shard(u32),
     /// Of the shard of whoever pays.
     Advertiser(u32),
     /// Of the shard that granted the lease.
@@ -74,6 +76,7 @@ impl Routes {
     /// Where the input goes. Campaigns must be asked about in the order of their stream, from its start on.
     pub(super) fn shard(&mut self, whose: Whose) -> ShardId {
         match whose {
+            Whose::Shard(shard) => ShardId(shard),
             Whose::Advertiser(advertiser) => self.of(advertiser),
             Whose::Lease(lease) => self.of((lease >> LEASE_SEQUENCE_BITS) as u32),
             Whose::Campaign(campaign, Some(advertiser)) => {

@@ -4,8 +4,8 @@ use decision::ids::ShardId;
 use decision::time::Micros;
 use ledger::Ledger;
 use proto::wire::{
-    CampaignBudget, Fees, JournalEntry, LeaseAsk, LeaseReturn, LedgerPolicy, LocalTime, Notice, NoticeKind,
-    OffsetChange, Pacing, Sealed, Tick, journal_entry::Input,
+    CampaignBudget, Correction, Fees, JournalEntry, LeaseAsk, LeaseReturn, LedgerPolicy, LocalTime, Notice, NoticeKind,
+    OffsetChange, Outcome, Pacing, Sealed, Tick, journal_entry::Input,
 };
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
@@ -35,7 +35,6 @@ fn notice(r: &mut SmallRng, now: i64, lease: u64) -> Notice {
             exchange_ppm: odd_u32(r, 25_000),
             data_cpm: odd(r, 100_000),
             margin_ppm: odd_u32(r, 150_000),
-            ..Fees::default()
         }),
         ..Sealed::default()
     };
@@ -72,6 +71,24 @@ fn budget(r: &mut SmallRng, now: i64) -> CampaignBudget {
     }
 }
 
+/// A correction of what was booked, and of what it may have been.
+fn correction(r: &mut SmallRng, booked: &Outcome) -> Correction {
+    let mut original = booked.clone();
+    original.sequence = odd(r, booked.sequence as i64) as u64;
+    original.campaign = odd_u32(r, booked.campaign);
+    original.charged = odd(r, booked.charged);
+    original.bid_price = odd(r, booked.bid_price);
+    original.rate = odd(r, booked.rate);
+    original.at = odd(r, booked.at);
+    original.day = odd_u32(r, booked.day);
+    if let Some(parts) = &mut original.parts {
+        parts.media = odd(r, parts.media);
+        parts.margin = odd(r, parts.margin);
+    }
+    let (before, charged) = (odd(r, original.charged), odd(r, booked.charged / 2));
+    Correction { original: Some(Box::new(original)), before, charged, ..Correction::default() }
+}
+
 fn input(r: &mut SmallRng, now: i64, lease: u64, asks: &mut u64) -> Input {
     match r.random_range(0..12) {
         0 => Input::Budget(budget(r, now)),
@@ -99,18 +116,24 @@ fn no_input_ends_the_ledger_and_its_sums_agree_all_the_same() {
     for seed in 0..4_000 {
         let r = &mut SmallRng::seed_from_u64(seed);
         let (mut ledger, mut asks, mut lease) = (Ledger::new(ShardId(0)), 0, 0);
+        let mut booked: Option<Outcome> = None;
         let mut now = 20_000 * 86_400_000_000;
         for _ in 0..60 {
             now += r.random_range(0..20_000_000);
             // The clock is the ledger's own: it may jump, also back, and is not at its ends.
             let at = if r.random_bool(0.98) { now } else { now + r.random_range(-5..400) * 86_400_000_000 };
             let first = ledger.sequence() == 0;
-            let input = if first { Input::Budget(budget(r, now)) } else { input(r, now, lease, &mut asks) };
+            let input = match &booked {
+                _ if first => Input::Budget(budget(r, now)),
+                Some(booked) if r.random_bool(0.2) => Input::Correction(correction(r, booked)),
+                _ => input(r, now, lease, &mut asks),
+            };
             let (sequence, settle) = (ledger.sequence() + 1, r.random_bool(0.3));
             let entry = JournalEntry { sequence, epoch: 1, at, input: Some(input), settle, ..JournalEntry::default() };
             let shown = format!("seed {seed}: {entry:?}");
             let applied = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| ledger.apply(&entry)));
             let effects = applied.unwrap_or_else(|_| panic!("{shown}")).expect("the next entry");
+            booked = effects.outcomes.iter().rfind(|outcome| outcome.charged > 0).cloned().or(booked);
             lease = effects.leases.iter().filter_map(granted).next_back().unwrap_or(lease);
             let _is_due = ledger.is_tick_due(Micros(odd(r, now)));
         }

@@ -1,6 +1,7 @@
 //! The ledger from outside: its fold against a naive oracle, its service on a real log.
 #![allow(clippy::unwrap_used, reason = "tests fail by panicking, helpers of tests too")]
 
+mod corrections;
 mod extremes;
 mod oracle;
 mod pacing;

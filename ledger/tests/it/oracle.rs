@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use ledger::{Effects, LedgerPolicy, Sums};
 use proto::wire::{
-    CampaignBudget, Fees, JournalEntry, LeaseAsk, LeaseRefusal, LeaseReturn, Notice, NoticeKind, OutcomeKind,
-    journal_entry::Input, lease_record::Event,
+    CampaignBudget, Correction, Fees, JournalEntry, LeaseAsk, LeaseRefusal, LeaseReturn, Notice, NoticeKind,
+    OutcomeKind, journal_entry::Input, lease_record::Event,
 };
 
 const DAY: i64 = 86_400_000_000;
@@ -116,6 +116,20 @@ pub(crate) struct Booking {
     pub(crate) lease: Option<u64>,
     impression: Vec<u8>,
     told: bool,
+    /// The entry that booked it, and of corrections the one that booked what they correct.
+    sequence: u64,
+    corrects: Option<u64>,
+}
+
+impl Booking {
+    /// Booked, but not to a lease.
+    pub(crate) fn is_late(&self) -> bool {
+        self.lease.is_none() && self.corrects.is_none()
+    }
+
+    pub(crate) fn is_correction(&self) -> bool {
+        self.corrects.is_some()
+    }
 }
 
 #[derive(Default)]
@@ -146,7 +160,8 @@ impl Oracle {
         self.epoch = entry.epoch;
         self.now = self.now.max(entry.at);
         let mut facts = match entry.input.as_ref().unwrap() {
-            Input::Notice(notice) => self.notice(notice),
+            Input::Notice(notice) => self.notice(entry.sequence, notice),
+            Input::Correction(correction) => self.correct(entry.sequence, correction),
             Input::Ask(ask) => self.ask(entry.sequence, ask),
             Input::Return(back) => self.hand_back(back),
             Input::Budget(budget) => self.budget(budget),
@@ -223,10 +238,11 @@ impl Oracle {
     pub(crate) fn sums(&self, campaign: u32) -> Sums {
         let granted = self.leases.iter().filter(|lease| lease.campaign == campaign).map(|lease| lease.granted).sum();
         let charged = self.spent(|booking| booking.campaign == campaign && booking.lease.is_some());
-        let late = self.spent(|booking| booking.campaign == campaign && booking.lease.is_none());
+        let late = self.spent(|booking| booking.campaign == campaign && booking.is_late());
+        let corrected = self.spent(|booking| booking.campaign == campaign && booking.is_correction());
         let outstanding = self.outstanding_of(|of| of == campaign);
         let returned = granted - charged - outstanding;
-        Sums { granted, charged, returned, outstanding, late, spent: charged + late }
+        Sums { granted, charged, returned, outstanding, late, corrected, spent: charged + late + corrected }
     }
 
     pub(crate) fn spent_today(&self, campaign: u32, day: i64) -> i128 {
@@ -337,7 +353,7 @@ impl Oracle {
         new
     }
 
-    fn notice(&mut self, notice: &Notice) -> Vec<Fact> {
+    fn notice(&mut self, sequence: u64, notice: &Notice) -> Vec<Fact> {
         let Some(sealed) = &notice.sealed else { return Vec::new() };
         let bad_fees = sealed.fees.is_some_and(|fees| fees.data_cpm < 0 || fees.margin_ppm >= 1_000_000);
         if notice.impression.len() != 16 || sealed.rate <= 0 || sealed.price < 0 || notice.void || bad_fees {
@@ -375,12 +391,79 @@ impl Oracle {
                 facts.push(shown(OutcomeKind::Expired));
             }
         } else {
-            facts.push(self.book(notice, price));
+            facts.push(self.book(sequence, notice, price));
         }
         facts
     }
 
-    fn book(&mut self, notice: &Notice, price: i64) -> Fact {
+    /// What was booked by an entry comes to with its corrections.
+    pub(crate) fn present(&self, sequence: u64) -> i128 {
+        self.spent(|booking| booking.corrects.unwrap_or(booking.sequence) == sequence)
+    }
+
+    /// The first day of a campaign that is not closed.
+    fn open_from(&self, campaign: u32) -> i64 {
+        self.closed.iter().filter(|(_, of)| *of == campaign).map(|(day, _)| day + 1).max().unwrap_or(i64::MIN)
+    }
+
+    fn correct(&mut self, sequence: u64, correction: &Correction) -> Vec<Fact> {
+        let original = correction.original.as_ref().unwrap();
+        let booked = self.bookings.iter().find(|b| b.sequence == original.sequence && b.corrects.is_none());
+        let (bid, rate) = (i128::from(original.bid_price) * 1_000_000_000, i128::from(original.rate));
+        let most = if bid % rate == 0 { bid / rate } else { bid / rate + 1 };
+        let first = original.parts.map(|p| [p.media, p.exchange_fee, p.data_fee].map(i128::from));
+        let most = match first {
+            Some([0, ..]) => original.charged.into(),
+            Some([media, ..]) => most * i128::from(original.charged) / media,
+            None => most,
+        };
+        let (present, charged) = (self.present(original.sequence), i128::from(correction.charged));
+        let is_news = present == i128::from(correction.before) && present != charged;
+        let Some(booked) = booked.filter(|_| is_news && (0..=most).contains(&charged)) else { return Vec::new() };
+        let today = self.now.div_euclid(DAY);
+        let takes_more = booked.counts_on > 0 && booked.counts_on >= self.open_from(booked.campaign);
+        let (counts_on, day) = if takes_more {
+            (booked.counts_on, booked.day)
+        } else {
+            (self.open_from(booked.campaign).max(today), today)
+        };
+        let Booking { campaign, advertiser, ref impression, .. } = *booked;
+        let (amount, lease, impression, told) = (charged - present, None, impression.clone(), true);
+        let corrects = Some(original.sequence);
+        let shown = impression.clone();
+        self.bookings.push(Booking {
+            campaign,
+            advertiser,
+            day,
+            counts_on,
+            amount,
+            lease,
+            impression,
+            told,
+            sequence,
+            corrects,
+        });
+        let shares = |of: i128, first: [i128; 3]| {
+            let [a, b, c] = first.map(|part| if of == 0 { 0 } else { of * part / i128::from(original.charged) });
+            [a, b, c, of - a - b - c]
+        };
+        let parts = first.map(|first| {
+            let (now, before) = (shares(charged, first), shares(present, first));
+            std::array::from_fn(|at| (now[at] - before[at]) as i64)
+        });
+        vec![Fact::Outcome {
+            kind: OutcomeKind::Correction,
+            impression: shown,
+            charged: amount as i64,
+            parts,
+            late: false,
+            overdrawn: false,
+            above_bid: false,
+            day: counts_on,
+        }]
+    }
+
+    fn book(&mut self, sequence: u64, notice: &Notice, price: i64) -> Fact {
         let sealed = notice.sealed.as_ref().unwrap();
         let (units, rate) = (i128::from(price.min(sealed.price)) * 1_000_000_000, i128::from(sealed.rate));
         let media = if units % rate == 0 { units / rate } else { units / rate + 1 };
@@ -395,9 +478,20 @@ impl Oracle {
         let day = notice.at.min(self.now).div_euclid(DAY);
         let (campaign, impression) = (sealed.campaign, notice.impression.clone());
         let (told, shown) = (false, impression.clone());
-        let closed = self.closed.iter().filter(|(_, of)| *of == campaign).map(|(day, _)| day + 1).max();
-        let counts_on = if self.counts_days { closed.map_or(day, |open_from| open_from.max(day)) } else { 0 };
-        self.bookings.push(Booking { campaign, advertiser, day, counts_on, amount, lease, impression, told });
+        let counts_on = if self.counts_days { self.open_from(campaign).max(day) } else { 0 };
+        let corrects = None;
+        self.bookings.push(Booking {
+            campaign,
+            advertiser,
+            day,
+            counts_on,
+            amount,
+            lease,
+            impression,
+            told,
+            sequence,
+            corrects,
+        });
         Fact::Outcome {
             kind: if unmatched { OutcomeKind::Unmatched } else { OutcomeKind::Charge },
             impression: shown,

@@ -13,8 +13,8 @@ use proto::wire::{
     lease_record::Event,
 };
 
-const SECOND: i64 = 1_000_000;
-const NOON: i64 = 20_000 * 86_400 * SECOND + 43_200 * SECOND;
+pub(crate) const SECOND: i64 = 1_000_000;
+pub(crate) const NOON: i64 = 20_000 * 86_400 * SECOND + 43_200 * SECOND;
 
 pub(crate) fn append_all(log: &EventLog, stream: Stream, records: Vec<KeyValue>) {
     let writer = block_on(log.writer("test")).unwrap();
@@ -60,7 +60,7 @@ impl Machine {
         self.all(stream).into_iter().filter(|(_, value)| read_until(stream, value).is_none()).collect()
     }
 
-    fn all(&self, stream: Stream) -> Vec<KeyValue> {
+    pub(crate) fn all(&self, stream: Stream) -> Vec<KeyValue> {
         let records = event_log::read_directory(self.dir.path(), stream, Offset(0)).unwrap();
         records.map(|record| record.map(|record| (record.key, record.value)).unwrap()).collect()
     }
@@ -104,7 +104,7 @@ fn read_until(stream: Stream, value: &[u8]) -> Option<i64> {
     }
 }
 
-fn grant(record: LeaseRecord) -> Option<LeaseGrant> {
+pub(crate) fn grant(record: LeaseRecord) -> Option<LeaseGrant> {
     if let Some(Event::Grant(grant)) = record.event { Some(grant) } else { None }
 }
 
@@ -112,7 +112,7 @@ fn settled(record: LeaseRecord) -> Option<LeaseSettled> {
     if let Some(Event::Settled(settled)) = record.event { Some(settled) } else { None }
 }
 
-fn runtime() -> tokio::runtime::Runtime {
+pub(crate) fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap()
 }
 

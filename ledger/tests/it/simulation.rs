@@ -6,8 +6,8 @@ use decision::time::Micros;
 use ledger::{Charge, Effects, Ledger, Oddity, Tally};
 use proto::record::encode;
 use proto::wire::{
-    CampaignBudget, CampaignStop, Fees, JournalEntry, LeaseAsk, LeaseGrant, LeaseReturn, LedgerPolicy, Notice,
-    NoticeKind, Pacing, Sealed, Source, Tick, journal_entry::Input, lease_record::Event,
+    CampaignBudget, CampaignStop, Correction, Fees, JournalEntry, LeaseAsk, LeaseGrant, LeaseReturn, LedgerPolicy,
+    Notice, NoticeKind, Outcome, OutcomeKind, Pacing, Sealed, Source, Tick, journal_entry::Input, lease_record::Event,
 };
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
@@ -30,6 +30,7 @@ fn the_books_equal_the_oracle_on_random_days() {
         world.check_rebuild(seed);
         world.check_overspend();
         reached.add(world.ledger.tally());
+        reached.corrections += world.oracle.bookings.iter().filter(|booking| booking.is_correction()).count();
         reached.days_closed += world.effects.iter().flat_map(|e| &e.outcomes).filter(|o| o.closed.is_some()).count();
         drop(replay);
     }
@@ -54,6 +55,7 @@ struct Reached {
     charges: Vec<(Charge, u64)>,
     oddities: Vec<(Oddity, u64)>,
     days_closed: usize,
+    corrections: usize,
 }
 
 impl Reached {
@@ -70,6 +72,7 @@ impl Reached {
 
     fn check(&self) {
         assert!(self.days_closed as u64 > SEEDS / 20, "{} days are closed", self.days_closed);
+        assert!(self.corrections as u64 > SEEDS / 2, "{} corrections", self.corrections);
         for (charge, count) in &self.charges {
             assert!(*count > SEEDS / 20, "{charge:?} is hardly reached: {count}");
         }
@@ -89,6 +92,8 @@ struct World {
     asks: u64,
     grants: Vec<(LeaseGrant, i64)>,
     tokens: Vec<Token>,
+    /// What was booked, as it was published.
+    booked: Vec<Outcome>,
     offset: u64,
     journal: Vec<JournalEntry>,
     effects: Vec<Effects>,
@@ -118,6 +123,7 @@ fn play(seed: u64) -> World {
         asks: 0,
         grants: Vec::new(),
         tokens: Vec::new(),
+        booked: Vec::new(),
         offset: 0,
         journal: Vec::new(),
         effects: Vec::new(),
@@ -150,7 +156,7 @@ impl World {
         self.offset += 1;
         let stream = match input {
             Input::Notice(_) => "notices",
-            Input::Ask(_) | Input::Return(_) => "leases",
+            Input::Ask(_) | Input::Return(_) | Input::Correction(_) => "leases",
             _ => "campaigns",
         };
         let source = Source { stream: stream.to_owned(), partition: 0, offset: self.offset };
@@ -194,6 +200,8 @@ impl World {
                 self.grants.push((grant, now.0));
             }
         }
+        let booked = |outcome: &&Outcome| matches!(outcome.kind(), OutcomeKind::Charge | OutcomeKind::Unmatched);
+        self.booked.extend(effects.outcomes.iter().filter(booked).cloned());
         self.journal.push(entry);
         self.effects.push(effects);
     }
@@ -219,8 +227,9 @@ impl World {
                     demand_us: self.random.random_range(0..30_000_000),
                 })
             }
-            22..32 => self.hand_back()?,
-            32..40 => Input::Tick(Tick {}),
+            22..30 => self.hand_back()?,
+            30..34 => self.correction()?,
+            34..40 => Input::Tick(Tick {}),
             40..55 => {
                 self.bid();
                 return None;
@@ -271,6 +280,21 @@ impl World {
             _ => self.random.random_range(-1..grant.amount + 2),
         };
         Some(Input::Return(LeaseReturn { node, campaign: grant.campaign, lease: grant.lease, amount }))
+    }
+
+    /// Often a correction of what was corrected before, and at times by somebody who does not know of that.
+    fn correction(&mut self) -> Option<Input> {
+        let newest = self.booked.len().checked_sub(1)?;
+        let original = self.booked[self.random.random_range(newest.saturating_sub(5)..=newest)].clone();
+        let present = self.oracle.present(original.sequence) as i64;
+        let before = if self.random.random_bool(0.2) { original.charged } else { present };
+        let charged = match self.random.random_range(0..4) {
+            0 => 0,
+            1 => original.charged,
+            _ => self.random.random_range(-1..=original.charged + 2),
+        };
+        let original = Some(Box::new(original));
+        Some(Input::Correction(Correction { original, before, charged, ..Correction::default() }))
     }
 
     /// A node bids on a lease: no input, but a token that notices will carry.
@@ -384,10 +408,11 @@ impl World {
         assert!(!known.is_empty());
     }
 
-    /// What is spent exceeds no budget by more than what was booked late.
+    /// What is spent exceeds no budget by more than what was booked late, or corrected upwards.
     fn check_overspend(&self) {
         let oracle = &self.oracle;
-        let late = |which: &dyn Fn(&crate::oracle::Booking) -> bool| oracle.spent(|b| b.lease.is_none() && which(b));
+        let beyond = |b: &crate::oracle::Booking| b.is_late() || (b.is_correction() && b.amount > 0);
+        let late = |which: &dyn Fn(&crate::oracle::Booking) -> bool| oracle.spent(|b| beyond(b) && which(b));
         for budget in &oracle.budgets {
             let versions = || oracle.budgets.iter().filter(|other| other.campaign == budget.campaign);
             let total = versions().map(|version| i128::from(version.total)).max().unwrap();

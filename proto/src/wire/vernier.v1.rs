@@ -1031,7 +1031,8 @@ impl NoticeKind {
         }
     }
 }
-/// Stream `leases`. Key: campaign. Nodes ask and hand back, the ledger grants, settles and paces.
+/// Stream `leases`. Key: campaign. What is said to the ledger and by it: nodes ask and hand back, the ledger grants, settles and
+/// paces, and an operator's corrections are handed to the shard that booked what they correct.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct LeaseRecord {
     #[prost(int64, tag = "1")]
@@ -1044,7 +1045,7 @@ pub struct LeaseRecord {
     /// Of asks: who pays for the campaign, and so which shard of the ledger answers.
     #[prost(uint32, tag = "9")]
     pub advertiser: u32,
-    #[prost(oneof = "lease_record::Event", tags = "2, 3, 4, 5, 8, 10")]
+    #[prost(oneof = "lease_record::Event", tags = "2, 3, 4, 5, 8, 10, 11")]
     pub event: ::core::option::Option<lease_record::Event>,
 }
 /// Nested message and enum types in `LeaseRecord`.
@@ -1063,6 +1064,8 @@ pub mod lease_record {
         Pace(super::LeasePace),
         #[prost(message, tag = "10")]
         Read(super::LeaseRead),
+        #[prost(message, tag = "11")]
+        Correction(super::Correction),
     }
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -1180,7 +1183,7 @@ pub struct JournalEntry {
     /// The last entry of a batch: what was charged since the last such entry is settled with the nodes.
     #[prost(bool, tag = "12")]
     pub settle: bool,
-    #[prost(oneof = "journal_entry::Input", tags = "6, 7, 8, 9, 10, 11, 13")]
+    #[prost(oneof = "journal_entry::Input", tags = "6, 7, 8, 9, 10, 11, 13, 14")]
     pub input: ::core::option::Option<journal_entry::Input>,
 }
 /// Nested message and enum types in `JournalEntry`.
@@ -1203,6 +1206,8 @@ pub mod journal_entry {
         /// In force from here on, so that the fold does not depend on how a program was built or configured.
         #[prost(message, tag = "13")]
         Policy(super::LedgerPolicy),
+        #[prost(message, tag = "14")]
+        Correction(super::Correction),
     }
 }
 /// How the ledger lends and remembers.
@@ -1265,6 +1270,28 @@ pub struct CampaignBudget {
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Tick {}
+/// Other money is to be booked for an impression than was: booked once, as the difference, and only where `before` is still what
+/// the impression stands at.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Correction {
+    /// What was booked, as it stands in `outcomes`: of kind charge or unmatched.
+    #[prost(message, optional, boxed, tag = "1")]
+    pub original: ::core::option::Option<::prost::alloc::boxed::Box<Outcome>>,
+    /// What it came to with the corrections before this one, in the campaign's currency.
+    #[prost(int64, tag = "2")]
+    pub before: i64,
+    /// What it is to come to, from 0 to what was bid.
+    #[prost(int64, tag = "3")]
+    pub charged: i64,
+    /// Why, in the words of whoever asked for it.
+    #[prost(string, tag = "4")]
+    pub reason: ::prost::alloc::string::String,
+    /// Who asked for it, as they named themselves, and when.
+    #[prost(string, tag = "5")]
+    pub by: ::prost::alloc::string::String,
+    #[prost(int64, tag = "6")]
+    pub at: i64,
+}
 /// Stream `outcomes`. Key: campaign. Deduplicated and self-contained: who won what, when, at what cost.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Outcome {
@@ -1278,7 +1305,7 @@ pub struct Outcome {
     pub kind: i32,
     #[prost(bytes = "vec", tag = "4")]
     pub impression: ::prost::alloc::vec::Vec<u8>,
-    /// When the notice arrived; of a watermark, how far the shard has read.
+    /// When the notice arrived; of corrections and closed days, when that was booked; of a watermark, how far the shard has read.
     #[prost(int64, tag = "5")]
     pub at: i64,
     #[prost(int64, tag = "6")]
@@ -1308,7 +1335,7 @@ pub struct Outcome {
     /// What was bid for the impression, in `currency`.
     #[prost(int64, tag = "17")]
     pub bid_price: i64,
-    /// What the notice said, in `currency`.
+    /// What the notice said, in `currency`; of corrections, the highest price that comes to what is charged now.
     #[prost(int64, optional, tag = "18")]
     pub notice_price: ::core::option::Option<i64>,
     #[prost(string, tag = "19")]
@@ -1316,7 +1343,8 @@ pub struct Outcome {
     /// Units of `currency` for one unit of `campaign_currency`.
     #[prost(int64, tag = "20")]
     pub rate: i64,
-    /// What was booked, in `campaign_currency`: gross, what the advertiser pays. 0 for kinds that book nothing.
+    /// What was booked, in `campaign_currency`: gross, what the advertiser pays. 0 for kinds that book nothing. Of corrections the
+    /// difference to what was booked before, mostly below 0: so what an impression costs is the sum over all of its outcomes.
     #[prost(int64, tag = "21")]
     pub charged: i64,
     #[prost(string, tag = "22")]
@@ -1336,22 +1364,27 @@ pub struct Outcome {
     /// The least price that would have won, in `currency`, where the exchange says.
     #[prost(int64, optional, tag = "27")]
     pub min_to_win: ::core::option::Option<i64>,
-    /// Sequence of the outcome of the same shard that this one replaces; absent: it stands for itself.
+    /// Of corrections only: the sequence of the charge or unmatched outcome of the same shard and impression whose money they
+    /// change. All corrections of an impression name that one, which stays what it was.
     #[prost(uint64, optional, tag = "28")]
     pub corrects: ::core::option::Option<u64>,
     /// Late since its lease did not hold as much.
     #[prost(bool, tag = "29")]
     pub overdrawn: bool,
     /// Of what books money and of closed days: the day it counts on, by the clock of its campaign, on which the notice arrived; the
-    /// next one where that is closed.
+    /// next one where that is closed. A correction counts on the day of what it corrects, or on that of `at` where that is closed.
     #[prost(uint32, tag = "30")]
     pub day: u32,
     /// Of closed days only.
     #[prost(message, optional, tag = "31")]
     pub closed: ::core::option::Option<ClosedDay>,
-    /// What `charged` is made of; absent where the bid had no fees, and so `charged` is media, and of what books nothing.
+    /// What `charged` is made of; absent where the bid had no fees, and so `charged` is media, and of what books nothing. Of
+    /// corrections the difference, in the proportion of what was booked first.
     #[prost(message, optional, tag = "32")]
     pub parts: ::core::option::Option<Parts>,
+    /// Of corrections only: why, in the words of whoever asked for it.
+    #[prost(string, tag = "34")]
+    pub reason: ::prost::alloc::string::String,
 }
 /// What an impression cost, part by part, in `campaign_currency`. The sum of the parts is `charged`, to the nano.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -1372,10 +1405,10 @@ pub struct Parts {
 /// All that was booked to a campaign on `day`: nothing more will be.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ClosedDay {
-    /// Outcomes of that day that booked money.
+    /// Outcomes of that day that booked money, corrections among them.
     #[prost(uint64, tag = "1")]
     pub charges: u64,
-    /// The sum of what they booked, in `campaign_currency`.
+    /// The sum of what they booked, in `campaign_currency`; below 0 where corrections of earlier days are more than the charges.
     #[prost(int64, tag = "2")]
     pub charged: i64,
 }
@@ -1439,6 +1472,8 @@ pub enum OutcomeKind {
     /// A shard has read so far: the notices that were in their stream at `at` are in `outcomes`, those of this partition before this
     /// record. It is in each partition, and has no `sequence`, since it follows from no entry.
     Watermark = 9,
+    /// Other money is booked for an impression than was: `charged` is the difference. The rest is as in what it corrects.
+    Correction = 10,
 }
 impl OutcomeKind {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -1457,6 +1492,7 @@ impl OutcomeKind {
             Self::Unmatched => "OUTCOME_KIND_UNMATCHED",
             Self::DayClosed => "OUTCOME_KIND_DAY_CLOSED",
             Self::Watermark => "OUTCOME_KIND_WATERMARK",
+            Self::Correction => "OUTCOME_KIND_CORRECTION",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -1472,6 +1508,7 @@ impl OutcomeKind {
             "OUTCOME_KIND_UNMATCHED" => Some(Self::Unmatched),
             "OUTCOME_KIND_DAY_CLOSED" => Some(Self::DayClosed),
             "OUTCOME_KIND_WATERMARK" => Some(Self::Watermark),
+            "OUTCOME_KIND_CORRECTION" => Some(Self::Correction),
             _ => None,
         }
     }
@@ -1509,6 +1546,9 @@ pub struct LedgerSnapshot {
     /// In the last part only: how many there are.
     #[prost(uint32, tag = "10")]
     pub parts: u32,
+    /// By ascending sequence.
+    #[prost(message, repeated, tag = "11")]
+    pub corrected: ::prost::alloc::vec::Vec<CorrectedCharge>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct SnapshotHead {
@@ -1550,6 +1590,9 @@ pub struct MoneySums {
     pub returned: ::prost::alloc::vec::Vec<u8>,
     #[prost(bytes = "vec", tag = "4")]
     pub late: ::prost::alloc::vec::Vec<u8>,
+    /// Empty: 0.
+    #[prost(bytes = "vec", tag = "5")]
+    pub corrected: ::prost::alloc::vec::Vec<u8>,
 }
 /// What was spent on one day.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -1685,6 +1728,14 @@ pub struct OpenLease {
     pub handed_back: bool,
     #[prost(int64, tag = "8")]
     pub closes_at: i64,
+}
+/// What the charge of a journal entry came to by its last correction.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CorrectedCharge {
+    #[prost(uint64, tag = "1")]
+    pub sequence: u64,
+    #[prost(int64, tag = "2")]
+    pub charged: i64,
 }
 /// What was heard of impressions whose tokens end in the same minute.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

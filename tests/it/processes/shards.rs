@@ -103,6 +103,38 @@ fn ledgers_share_shards_and_take_over_those_of_one_that_is_killed() {
 }
 
 #[test]
+fn a_correction_gets_to_the_shard_that_booked_whichever_ledger_is_asked() {
+    let installation = Installation::new();
+    installation.publish(&installation.start("control"));
+    let ledgers = ["ledger", "ledger"].map(|role| installation.start(role));
+    until_shared(&[&ledgers[0], &ledgers[1]]);
+    let bidder = installation.start("bidder");
+    until_ready(&bidder);
+    let users: Vec<String> = (0..10).map(|number| format!("visitor-{number}")).collect();
+    installation.import(&installation.start("segments"), &users);
+    let bids: Vec<Value> = bids(&bidder, &users, 9.0).collect();
+    bids.iter().for_each(|bid| assert!(call(&bidder, bid, "burl", "1")));
+    until_charged(&[&ledgers[0], &ledgers[1]], bids.len());
+    let lines: String =
+        bids.iter().map(|bid| format!("{},0.0004,credit\n", bid["id"].as_str().expect("an id"))).collect();
+    let file = write(installation.scratch.path(), "credit.csv", &format!("impression,charged,reason\n{lines}"));
+    let ask = |ledger: &Started| {
+        let said = installation.succeed(&["correct", &file, "--admin", ledger.address("admin on ")]);
+        said.lines().last().expect("a line").to_owned()
+    };
+    // The one that does not keep the shard of this advertiser, then the one that does.
+    let (keeps, other) = if figure(&ledgers[0], MADE) > 0.0 { (0, 1) } else { (1, 0) };
+    assert_eq!(figure(&ledgers[other], MADE), 0.0);
+    assert_eq!(ask(&ledgers[other]), format!("{} booked, 0 unchanged", bids.len()));
+    assert_eq!(ask(&ledgers[keeps]), format!("0 booked, {} unchanged", bids.len()));
+    let corrected = "vernier_ledger_corrected{currency=\"USD\"}";
+    let sum = -0.0006 * bids.len() as f64;
+    assert!((figure(&ledgers[keeps], corrected) - sum).abs() < 1e-9);
+    let corrections = installation.events("outcomes").into_iter().filter(|outcome| outcome["kind"] == "correction");
+    assert_eq!(corrections.count(), bids.len());
+}
+
+#[test]
 fn where_there_is_one_shard_a_second_ledger_waits_for_it() {
     let mut installation = Installation::new();
     let topics = include_str!("../../../deploy/topics.yaml").replace("partitions: 4", "partitions: 1");

@@ -4,8 +4,8 @@ use decision::ids::{AdvertiserId, CampaignId, Currency, LeaseId, NodeId};
 use decision::money::Nanos;
 use decision::time::Micros;
 use proto::wire::{
-    AdvertiserAccount as WireAdvertiser, AnsweredAsk, CampaignAccount, CampaignBudget, DaySpent, MoneySums, OpenDay,
-    OpenLease, PacerState,
+    AdvertiserAccount as WireAdvertiser, AnsweredAsk, CampaignAccount, CampaignBudget, CorrectedCharge, DaySpent,
+    MoneySums, OpenDay, OpenLease, PacerState,
 };
 
 use super::SnapshotError;
@@ -25,17 +25,19 @@ fn read_sum(bytes: &[u8]) -> Result<i128, SnapshotError> {
 }
 
 fn sums(sums: &Sums) -> MoneySums {
-    let Sums { granted, charged, returned, outstanding: _, late, spent: _ } = *sums;
-    MoneySums { granted: sum(granted), charged: sum(charged), returned: sum(returned), late: sum(late) }
+    let Sums { granted, charged, returned, outstanding: _, late, corrected, spent: _ } = *sums;
+    let corrected = if corrected == 0 { Vec::new() } else { sum(corrected) };
+    MoneySums { granted: sum(granted), charged: sum(charged), returned: sum(returned), late: sum(late), corrected }
 }
 
 fn read_sums(wire: &MoneySums) -> Result<Sums, SnapshotError> {
     let [granted, charged, returned, late] = [&wire.granted, &wire.charged, &wire.returned, &wire.late];
     let (granted, charged) = (read_sum(granted)?, read_sum(charged)?);
     let (returned, late) = (read_sum(returned)?, read_sum(late)?);
+    let corrected = if wire.corrected.is_empty() { 0 } else { read_sum(&wire.corrected)? };
     let outstanding = granted.checked_sub(charged).and_then(|left| left.checked_sub(returned)).ok_or(DAMAGED)?;
-    let spent = charged.checked_add(late).ok_or(DAMAGED)?;
-    Ok(Sums { granted, charged, returned, outstanding, late, spent })
+    let spent = charged.checked_add(late).and_then(|booked| booked.checked_add(corrected)).ok_or(DAMAGED)?;
+    Ok(Sums { granted, charged, returned, outstanding, late, corrected, spent })
 }
 
 fn spent(spend: DaySpend) -> DaySpent {
@@ -104,11 +106,11 @@ fn read_days(wire: &CampaignAccount) -> Result<Days, SnapshotError> {
     if !ascend || wire.days.first().is_some_and(|first| wire.open_from.is_some_and(|from| first.day < from)) {
         return Err(DAMAGED);
     }
-    let open = wire.days.iter().map(|of| {
-        let total = DayTotal { charges: of.charges, charged: read_sum(&of.charged)? };
-        if total.charged < 0 { Err(DAMAGED) } else { Ok((i64::from(of.day), total)) }
-    });
-    Ok(Days { open: open.collect::<Result<_, _>>()?, open_from: wire.open_from.map(i64::from) })
+    let open = wire
+        .days
+        .iter()
+        .map(|of| Ok((i64::from(of.day), DayTotal { charges: of.charges, charged: read_sum(&of.charged)? })));
+    Ok(Days { open: open.collect::<Result<_, SnapshotError>>()?, open_from: wire.open_from.map(i64::from) })
 }
 
 pub(super) fn read_campaign(wire: CampaignAccount) -> Result<(CampaignId, Account), SnapshotError> {
@@ -199,6 +201,14 @@ pub(super) fn lease(id: LeaseId, lease: &Lease) -> OpenLease {
         handed_back,
         closes_at: closes_at.0,
     }
+}
+
+pub(super) fn corrected(sequence: u64, charged: Nanos) -> CorrectedCharge {
+    CorrectedCharge { sequence, charged: charged.get() }
+}
+
+pub(super) fn read_corrected(wire: &CorrectedCharge) -> (u64, Nanos) {
+    (wire.sequence, Nanos::new(wire.charged))
 }
 
 pub(super) fn read_lease(wire: &OpenLease) -> (LeaseId, Lease) {

@@ -7,7 +7,7 @@ use proto::wire::{self, LedgerSnapshot, SnapshotHead};
 use super::{SnapshotError, convert};
 use crate::ledger::memory::Memory;
 use crate::ledger::{Ledger, LedgerPolicy};
-use crate::limits::SNAPSHOT_FOLD;
+use crate::limits::{SNAPSHOT_FOLD, SNAPSHOT_FOLD_OLDEST};
 use crate::tally::Tally;
 
 pub(super) fn ledger(parts: impl IntoIterator<Item = LedgerSnapshot>) -> Result<(Ledger, u64), SnapshotError> {
@@ -44,7 +44,7 @@ fn begin(first: &LedgerSnapshot) -> Result<(Ledger, u64), SnapshotError> {
         oddities,
         pacing_due_at,
     } = first.head.as_ref().ok_or(SnapshotError::Damaged("its beginning is missing"))?;
-    if *fold != SNAPSHOT_FOLD {
+    if !(SNAPSHOT_FOLD_OLDEST..=SNAPSHOT_FOLD).contains(fold) {
         return Err(SnapshotError::OtherFold { expected: SNAPSHOT_FOLD, found: *fold });
     }
     let mut ledger = Ledger::new(ShardId(first.shard));
@@ -77,6 +77,7 @@ impl Ledger {
             self.advertisers.insert(id, account);
         }
         self.leases.extend(part.leases.iter().map(convert::read_lease));
+        self.corrected.extend(part.corrected.iter().map(convert::read_corrected));
         for impressions in part.impressions {
             let known = self.memory.unpack(Micros(impressions.minute), &impressions.packed);
             known.ok_or(SnapshotError::Damaged("its impressions are cut off"))?;

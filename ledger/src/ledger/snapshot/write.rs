@@ -19,11 +19,14 @@ pub(super) fn parts(ledger: &Ledger, journal_offset: u64) -> impl Iterator<Item 
             .map(|advertisers| LedgerSnapshot { advertisers, ..blank(ledger) });
     let leases = chunks(ledger.leases.iter().map(|(id, lease)| convert::lease(*id, lease)))
         .map(|leases| LedgerSnapshot { leases, ..blank(ledger) });
+    let corrected = chunks(ledger.corrected.iter().map(|(sequence, charged)| convert::corrected(*sequence, *charged)))
+        .map(|corrected| LedgerSnapshot { corrected, ..blank(ledger) });
     let impressions = ledger.memory.packed(SNAPSHOT_PART_IMPRESSIONS).map(|(minute, packed)| LedgerSnapshot {
         impressions: vec![RememberedImpressions { minute: minute.0, packed }],
         ..blank(ledger)
     });
-    let parts = std::iter::once(first).chain(campaigns).chain(advertisers).chain(leases).chain(impressions);
+    let accounts = campaigns.chain(advertisers).chain(leases).chain(corrected);
+    let parts = std::iter::once(first).chain(accounts).chain(impressions);
     let mut parts = parts.zip(0..).map(|(part, number)| LedgerSnapshot { part: number, ..part }).peekable();
     std::iter::from_fn(move || {
         let part = parts.next()?;

@@ -241,27 +241,35 @@ fn ours(options: &str, report: &str, outcomes: &str) -> Vec<String> {
 }
 
 #[test]
-fn a_correction_replaces_what_it_corrects_wherever_it_stands() {
+fn what_was_booked_counts_where_it_was_at_the_price_of_its_last_correction() {
     let ours = |outcomes: &str| ours("", &one(1, "0.001"), outcomes);
     let first = "charge a 2026-03-01T12:00 sequence=5\n";
     assert_eq!(ours(first), ["1", "0.001"]);
-    let corrected = "charge a 2026-03-01T12:00 sequence=9 corrects=5 price=1500000\n";
+    let corrected = "correction a 2026-04-07T12:00 sequence=9 corrects=5 price=1500000\n";
     assert_eq!(ours(&format!("{first}{corrected}")), ["1", "0.0015"]);
     assert_eq!(ours(&format!("{corrected}{first}")), ["1", "0.0015"], "it came first");
-    let again = "charge a 2026-03-01T12:00 sequence=11 corrects=9 price=400000\n";
-    assert_eq!(ours(&format!("{first}{corrected}{again}")), ["1", "0.0004"], "corrected as well");
-    let instead = "charge a 2026-03-01T12:00 sequence=11 corrects=5 price=400000\n";
-    assert_eq!(ours(&format!("{first}{instead}{corrected}")), ["1", "0.0004"], "the later of two");
-    let undone = "expired a 2026-03-01T12:00 sequence=9 corrects=5\n";
-    assert_eq!(ours(&format!("{first}{undone}")), ["0", "0.00"]);
-    let moved = "unmatched a 2026-03-02T12:00 sequence=9 corrects=5\n";
-    assert_eq!(ours(&format!("{first}{moved}")), ["0", "0.00"], "to a day that is not compared");
+    let again = "correction a 2026-04-07T12:00 sequence=11 corrects=5 price=400000\n";
+    assert_eq!(ours(&format!("{first}{again}{corrected}")), ["1", "0.0004"], "the later of two");
+    let back = "correction a 2026-04-07T12:00 sequence=11 corrects=5 price=0\n";
+    assert_eq!(ours(&format!("{first}{corrected}{back}")), ["0", "0.00"], "taken back whole");
+    let cut = "charge a 2026-03-01T12:00 sequence=5 price=9000000\n";
+    let told = reconcile("", &one(1, "0.001"), &format!("{cut}{again}"), |comparison| comparison.to_string());
+    assert!(!told.contains("above bid"), "its price is not the notice's any more: {told}");
     for other in ["shard=1 corrects=5", "corrects=6"] {
-        let another = format!("charge b 2026-03-01T12:00 sequence=9 {other}\n");
-        assert_eq!(ours(&format!("{first}{another}")), ["2", "0.002"], "{other}");
+        let another = format!("correction b 2026-03-01T12:00 sequence=9 price=0 {other}\n");
+        assert_eq!(ours(&format!("{first}{another}")), ["1", "0.001"], "{other}");
     }
-    let of_a_win = "win a 2026-03-01T12:00 sequence=9 corrects=5\n";
-    assert_eq!(ours(&format!("{first}{of_a_win}")), ["1", "0.001"], "the win of the same notice is corrected");
+    let win = "win a 2026-03-01T12:00 sequence=5\n";
+    assert_eq!(ours(&format!("{win}{first}{back}")), ["0", "0.00"], "the win of the same notice is no charge");
+}
+
+#[test]
+fn a_correction_that_does_not_say_of_what_is_refused() {
+    for what in ["price=1", "price=none corrects=1", "price=-1 corrects=1"] {
+        let told =
+            reconcile("", &one(1, "0.001"), &format!("correction a 2026-03-01T12:00 {what}"), |it| it.to_string());
+        assert_eq!(told, "outcome 1 of shard 0 does not say what it corrects to what", "{what}");
+    }
 }
 
 #[test]

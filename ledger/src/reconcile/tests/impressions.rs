@@ -111,10 +111,15 @@ fn an_impression_that_expired_and_was_booked_is_matched() {
 
 #[test]
 fn a_correction_is_matched_in_place_of_what_it_corrects() {
-    let outcomes = "charge a 2026-03-01T12:00 sequence=1 price=1
-        charge a 2026-03-01T12:00 sequence=2 corrects=1";
-    let told = reconcile("exchange=demo", &report("a 01 0.001"), outcomes, |comparison| comparison.to_string());
-    assert!(told.contains("matched      1 impression\n") && told.contains("1 group, 0 alarming"), "{told}");
+    let charge = "charge a 2026-03-01T12:00 sequence=1 price=1\n";
+    let told = |correction: &str| {
+        let outcomes = format!("{charge}correction a 2026-03-02T12:00 sequence=2 corrects=1 {correction}");
+        reconcile("exchange=demo", &report("a 01 0.001"), &outcomes, |comparison| comparison.to_string())
+    };
+    let same = told("price=1000000");
+    assert!(same.contains("matched      1 impression\n") && same.contains("1 group, 0 alarming"), "{same}");
+    let back = told("price=0");
+    assert!(back.contains("only theirs: 1 impression\n") && back.contains("taken back by us\n"), "{back}");
 }
 
 #[test]
@@ -148,7 +153,9 @@ fn json_lists_impressions() {
     );
     let line = |difference, id, ours, theirs, expired| {
         let what = format!(r#""line":"impression","difference":"{difference}","impression":"{id}""#);
-        format!(r#"{{{what},"ours":{ours},"theirs":{theirs},"expired":{expired},"again_on_line":null}}"#)
+        format!(
+            r#"{{{what},"ours":{ours},"theirs":{theirs},"expired":{expired},"again_on_line":null,"taken_back":false}}"#
+        )
     };
     let lines: Vec<&str> = told.lines().collect();
     assert_eq!(lines[0], line("only_theirs", id('a'), "null", part, true));

@@ -41,7 +41,7 @@ fn outcome(at: usize, line: &Line, kind: OutcomeKind) -> Outcome {
         currency: CURRENCIES[usize::from(currency)].to_owned(),
         notice_price: Some(nanos),
         bid_price: 150,
-        // Every fifth replaces the one before it.
+        // Every fifth corrects the one before it.
         corrects: (at % 5 == 4).then(|| at as u64 - 1),
         ..Outcome::default()
     }
@@ -83,17 +83,26 @@ proptest! {
             let count = if by_impression { 1 } else { i128::from(*impression) };
             add(&mut expected_theirs, CURRENCIES[usize::from(*currency)], count, *nanos);
         }
-        let kind = |late| if late { OutcomeKind::Unmatched } else { OutcomeKind::Charge };
-        let outcomes = booked.iter().enumerate().map(|(at, (line, late))| outcome(at, line, kind(*late)));
+        let kind = |at, late| match late {
+            _ if at % 5 == 4 => OutcomeKind::Correction,
+            true => OutcomeKind::Unmatched,
+            false => OutcomeKind::Charge,
+        };
+        let outcomes = booked.iter().enumerate().map(|(at, (line, late))| outcome(at, line, kind(at, *late)));
         let outcomes: Vec<Outcome> = outcomes.collect();
         let mut corrections = Corrections::default();
         outcomes.iter().for_each(|outcome| corrections.learn(outcome));
         let mut reconciliation = Reconciliation::new(report, corrections);
         for (at, outcome) in outcomes.iter().enumerate() {
             reconciliation.take(outcome).unwrap();
-            let replaced = at % 5 == 3 && at + 1 < outcomes.len();
-            if !replaced && (first..=last).contains(&outcome.at.div_euclid(DAY)) {
-                let price = outcome.notice_price.unwrap();
+            if at % 5 == 4 || !(first..=last).contains(&outcome.at.div_euclid(DAY)) {
+                continue;
+            }
+            let price = outcome.notice_price.unwrap();
+            if let Some(correction) = outcomes.get(at + 1).filter(|_| at % 5 == 3) {
+                let price = correction.notice_price.unwrap();
+                add(&mut expected_ours, &outcome.currency, i128::from(price > 0), price);
+            } else {
                 add(&mut expected_ours, &outcome.currency, 1, price.min(150));
                 add(&mut expected_cut, &outcome.currency, i128::from(price > 150), price.max(150) - 150);
             }

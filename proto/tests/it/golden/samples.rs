@@ -11,13 +11,13 @@ use proto::wire::segment_price::Price;
 use proto::wire::targeting::Expression;
 use proto::wire::{
     Advertiser, AdvertiserAccount, AnsweredAsk, Arm, Audience, Bid, Campaign, CampaignAccount, CampaignBudget,
-    CampaignStop, CampaignsRecord, CapCount, CapSubject, ClosedDay, Context, Creative, CurrencyRate, DaySpent,
-    DecisionMade, Experiment, Fees, FrequencyCap, JournalEntry, LeaseAsk, LeaseGrant, LeasePace, LeaseRead,
-    LeaseRecord, LeaseRefusal, LeaseReturn, LeaseSettled, LedgerPolicy, LedgerSnapshot, LocalTime, Membership,
-    MoneySums, Notice, NoticeKind, OffsetChange, OpenDay, OpenLease, Opportunity, OpportunityRecord, Outcome,
-    OutcomeKind, Pace, PacerState, Pacing, Parts, PriceSteps, RegionFact, RememberedImpressions, ReserveAnswer,
-    Restriction, Sealed, SeenImpression, Segment, SegmentFact, SegmentPrice, Size, SnapshotHead, Source, Targeting,
-    TargetingList, Tick, UnknownWhy, Variant, WhenAudienceUnknown,
+    CampaignStop, CampaignsRecord, CapCount, CapSubject, ClosedDay, Context, CorrectedCharge, Correction, Creative,
+    CurrencyRate, DaySpent, DecisionMade, Experiment, Fees, FrequencyCap, JournalEntry, LeaseAsk, LeaseGrant,
+    LeasePace, LeaseRead, LeaseRecord, LeaseRefusal, LeaseReturn, LeaseSettled, LedgerPolicy, LedgerSnapshot,
+    LocalTime, Membership, MoneySums, Notice, NoticeKind, OffsetChange, OpenDay, OpenLease, Opportunity,
+    OpportunityRecord, Outcome, OutcomeKind, Pace, PacerState, Pacing, Parts, PriceSteps, RegionFact,
+    RememberedImpressions, ReserveAnswer, Restriction, Sealed, SeenImpression, Segment, SegmentFact, SegmentPrice,
+    Size, SnapshotHead, Source, Targeting, TargetingList, Tick, UnknownWhy, Variant, WhenAudienceUnknown,
 };
 
 use super::Golden;
@@ -465,8 +465,8 @@ fn notice(kind: NoticeKind) -> Notice {
     }
 }
 
-fn outcomes() -> Vec<Golden> {
-    let charge = Outcome {
+fn charge() -> Outcome {
+    Outcome {
         shard: 2,
         sequence: 77,
         kind: OutcomeKind::Charge.into(),
@@ -497,7 +497,11 @@ fn outcomes() -> Vec<Golden> {
         corrects: Some(70),
         overdrawn: true,
         ..Default::default()
-    };
+    }
+}
+
+fn outcomes() -> Vec<Golden> {
+    let charge = charge();
     let lost = Outcome {
         kind: OutcomeKind::Loss.into(),
         notice_price: None,
@@ -536,8 +540,47 @@ fn outcomes() -> Vec<Golden> {
     let of_campaign = [charge, lost, of_a_day, closed];
     let mut all: Vec<Golden> = of_campaign.iter().map(|outcome| golden("7", outcome)).collect();
     all.push(golden("partition/0", &watermark));
-    all.push(golden("7", &with_fees));
+    all.extend([&with_fees, &corrected()].map(|outcome| golden("7", outcome)));
     all
+}
+
+fn corrected() -> Outcome {
+    Outcome {
+        sequence: 90,
+        kind: OutcomeKind::Correction.into(),
+        at: AT + 864_000_000_000,
+        notice_price: Some(0),
+        charged: -1_751_960,
+        late: false,
+        above_bid: false,
+        overdrawn: false,
+        corrects: Some(77),
+        day: 20_796,
+        reason: "invalid traffic, credit note 7".into(),
+        ..charge()
+    }
+}
+
+fn correction() -> Correction {
+    // What it names is a charge; every field is there so that every field is shown.
+    let closed = Some(ClosedDay { charges: 1_205, charged: 2_111_111_800, ..Default::default() });
+    let parts = Some(Parts {
+        media: 1_000_000,
+        exchange_fee: 25_000,
+        data_fee: 400_000,
+        margin: 326_960,
+        ..Default::default()
+    });
+    let original = Outcome { loss_reason: Some(102), day: 20_786, closed, reason: "none".into(), parts, ..charge() };
+    Correction {
+        original: Some(Box::new(original)),
+        before: 1_751_960,
+        charged: 1_000_000,
+        reason: "invalid traffic, credit note 7".into(),
+        by: "ann".into(),
+        at: AT + 864_000_000_000,
+        ..Default::default()
+    }
 }
 
 fn ask() -> LeaseAsk {
@@ -589,10 +632,11 @@ fn leases() -> Vec<Golden> {
         Event::Pace(LeasePace { campaign: 7, multiplier_ppm: 940_000, ..Default::default() }),
         Event::Ask(timed_ask()),
     ];
+    let corrected = LeaseRecord { at: AT, event: Some(Event::Correction(correction())), ..Default::default() };
     let of = |event| LeaseRecord { at: AT, event: Some(event), shard: 2, sequence: 77, ..Default::default() };
     let of_campaign = events.into_iter().map(of).chain([asked, of(Event::Settled(told))]);
     let mut all: Vec<Golden> = of_campaign.map(|record| golden("7", &record)).collect();
-    all.push(golden("0", &read));
+    all.extend([golden("0", &read), golden("7", &corrected)]);
     all
 }
 
@@ -633,6 +677,7 @@ fn journal() -> Vec<Golden> {
         Input::Ask(timed_ask()),
         Input::Policy(LedgerPolicy { shards: 4, rules: 1, ..policy }),
         Input::Notice(with_fees()),
+        Input::Correction(correction()),
     ];
     let source = Source { stream: "notices".into(), partition: 3, offset: 1_000_000, ..Default::default() };
     let entry = |(input, sequence)| JournalEntry {
@@ -719,7 +764,7 @@ fn snapshots() -> Vec<Golden> {
 }
 
 /// With what snapshots have had since they had these.
-fn later(first: &LedgerSnapshot, paced: &LedgerSnapshot) -> [LedgerSnapshot; 3] {
+fn later(first: &LedgerSnapshot, paced: &LedgerSnapshot) -> [LedgerSnapshot; 4] {
     let sum = |nanos: i128| nanos.to_le_bytes().to_vec();
     let campaign = CampaignAccount { pacer: Some(beginning()), ..paced.campaigns[0].clone() };
     let advertiser = AdvertiserAccount { spent: sum(7_000_000), pacer: Some(pacer()), ..first.advertisers[0].clone() };
@@ -730,7 +775,10 @@ fn later(first: &LedgerSnapshot, paced: &LedgerSnapshot) -> [LedgerSnapshot; 3] 
     let policy = LedgerPolicy { lease_s: 30, billing_window_s: 3_600, shards: 4, rules: 1, ..Default::default() };
     let head = SnapshotHead { policy: Some(policy), ..paced.head.clone().unwrap_or_default() };
     let of_four = LedgerSnapshot { head: Some(head), ..paced.clone() };
-    [shared, in_the_night, of_four]
+    let sums = first.campaigns[0].sums.clone().map(|sums| MoneySums { corrected: sum(-751_960), ..sums });
+    let campaigns = vec![CampaignAccount { sums, ..first.campaigns[0].clone() }];
+    let corrected = vec![CorrectedCharge { sequence: 77, charged: 1_000_000, ..Default::default() }];
+    [shared, in_the_night, of_four, LedgerSnapshot { campaigns, corrected, ..first.clone() }]
 }
 
 fn beginning() -> PacerState {

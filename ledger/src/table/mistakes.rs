@@ -1,24 +1,10 @@
-//! What is wrong with a report.
+//! What is wrong with a file.
 
 use std::fmt;
 
-use thiserror::Error;
-
-use super::columns::Column;
 use crate::limits::{CELL_CHARS_SHOWN_MAX, MISTAKES_LISTED_MAX};
 
-/// Why a report cannot be compared.
-#[derive(Debug, Error)]
-pub enum ReportError {
-    /// Its bytes could not be read.
-    #[error(transparent)]
-    Unread(#[from] csv::Error),
-    /// It has mistakes.
-    #[error("{0}")]
-    Mistakes(Mistakes),
-}
-
-/// Everything that is wrong with a report, by line: the first [`MISTAKES_LISTED_MAX`], and how many more there are.
+/// Everything that is wrong with a file, by line: the first [`MISTAKES_LISTED_MAX`], and how many more there are.
 #[derive(Debug, Default)]
 pub struct Mistakes {
     listed: Vec<Mistake>,
@@ -29,12 +15,12 @@ pub struct Mistakes {
 struct Mistake {
     line: u64,
     /// `None`: the whole line.
-    column: Option<Column>,
+    column: Option<&'static str>,
     message: String,
 }
 
 impl Mistakes {
-    pub(super) fn note(&mut self, line: u64, column: Option<Column>, message: String) {
+    pub(crate) fn note(&mut self, line: u64, column: Option<&'static str>, message: String) {
         if self.listed.len() < MISTAKES_LISTED_MAX {
             self.listed.push(Mistake { line, column, message });
         } else {
@@ -42,7 +28,7 @@ impl Mistakes {
         }
     }
 
-    pub(super) fn are_none(&self) -> bool {
+    pub(crate) fn are_none(&self) -> bool {
         self.listed.is_empty()
     }
 }
@@ -53,7 +39,7 @@ impl fmt::Display for Mistakes {
         for (at, Mistake { line, column, message }) in self.listed.iter().enumerate() {
             f.write_str(if at == 0 { "" } else { "\n" })?;
             match column {
-                Some(column) => write!(f, "line {line}, column {}: {message}", column.name())?,
+                Some(column) => write!(f, "line {line}, column {column}: {message}")?,
                 None => write!(f, "line {line}: {message}")?,
             }
         }
@@ -62,7 +48,7 @@ impl fmt::Display for Mistakes {
 }
 
 /// `text` as it may be shown in a terminal: bounded, and without control characters.
-pub(super) fn shown(text: &str) -> String {
+pub(crate) fn shown(text: &str) -> String {
     let plain = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
     text.chars().take(CELL_CHARS_SHOWN_MAX).map(plain).collect()
 }
