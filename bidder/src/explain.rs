@@ -18,6 +18,7 @@ use crate::bid::{look_up, seed};
 use crate::bidder::Bidder;
 use crate::campaigns::Snapshot;
 use crate::exchange::request::{BidRequest, RequestBuffer};
+use crate::lease::Losses;
 use crate::limits::EXPLAIN_TIMEOUT;
 use crate::privacy;
 
@@ -84,7 +85,8 @@ pub async fn explain(bidder: &Bidder, exchange: &str, body: &[u8], now: Micros) 
     };
     let seat = (!view.seat_allowed(&dialect.seat)).then(|| "our seat is not allowed".to_owned());
     let refused = view.unbiddable.map(|why| why.label().to_owned()).or(seat);
-    let imps = if refused.is_some() { Vec::new() } else { imps(bidder, &snapshot, &view, audience, now) };
+    let imps =
+        if refused.is_some() { Vec::new() } else { imps(bidder, &snapshot, &view, audience, dialect.losses(), now) };
     let index_version = snapshot.index.version();
     Ok(Explanation { index_version, restricted_by, audience: audience_is, segments, refused, imps })
 }
@@ -99,16 +101,17 @@ fn imps(
     snapshot: &Snapshot,
     view: &BidRequest<'_>,
     audience: Audience<'_>,
+    losses: Losses,
     now: Micros,
 ) -> Vec<ImpExplanation> {
     let seed = seed(bidder, view);
     let request = decide::BidRequest { context: &view.context, opportunities: view.opportunities, audience, now, seed };
-    let mut watch = Watch { snapshot, now, seen: BTreeMap::new() };
+    let mut watch = Watch { snapshot, losses, now, seen: BTreeMap::new() };
     let mut scratch = Scratch::default();
     let stopped = |slot| snapshot.is_stopped(slot);
     let pace = |slot| snapshot.pace_ppm(slot);
     let reserve = |slot: decision::outcome::Slot, amount| {
-        snapshot.accounts.get(slot.0 as usize).is_some_and(|account| account.shortage(amount, now).is_none())
+        snapshot.accounts.get(slot.0 as usize).is_some_and(|account| account.shortage(amount, losses, now).is_none())
     };
     let Decided { decisions, .. } =
         decide::decide(&snapshot.index, &request, &mut scratch, stopped, pace, reserve, &mut watch);
@@ -133,6 +136,7 @@ fn imps(
 /// What is seen of a decision: by impression and campaign.
 struct Watch<'a> {
     snapshot: &'a Snapshot,
+    losses: Losses,
     now: Micros,
     seen: BTreeMap<(usize, u32), Seen>,
 }
@@ -152,7 +156,7 @@ impl Watch<'_> {
     /// Why there is no money for a bid: a spent budget is not a silent ledger.
     fn short_of(&self, campaign: &Campaign) -> Option<String> {
         let slot = self.snapshot.index.slot_of(campaign.id)?;
-        let shortage = self.snapshot.accounts[slot.0 as usize].shortage(Nanos::MAX, self.now)?;
+        let shortage = self.snapshot.accounts[slot.0 as usize].shortage(Nanos::MAX, self.losses, self.now)?;
         Some(shortage.phrase().to_owned())
     }
 

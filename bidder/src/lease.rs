@@ -53,20 +53,26 @@ impl Account {
         Self { campaign, current, wanted, pace_ppm, held_ppm, counts, answer }
     }
 
-    /// Sets aside what a bid of `amount` is expected to cost at the most. `None`: there is no lease, it has ended, or it has not
-    /// enough left.
-    pub fn reserve(&self, amount: Nanos, now: Micros) -> Option<Taken> {
+    /// Sets aside what a bid of `amount` is expected to cost at the most, at an exchange that tells of losses or does not.
+    /// `None`: there is no lease, it has ended, or it has not enough left.
+    pub fn reserve(&self, amount: Nanos, losses: Losses, now: Micros) -> Option<Taken> {
         self.wanted.fetch_add(amount.get(), Ordering::Relaxed);
         let lease = self.current.load();
         let lease = lease.as_ref()?;
-        let held = self.held(lease, amount);
+        let held = self.held(lease, amount, losses);
         let lease = Some(lease).filter(|lease| lease.take(held, now)).map(Arc::clone)?;
-        self.counts.made(amount);
-        Some(Taken { lease, amount, held })
+        if losses == Losses::Untold {
+            self.counts.made(amount);
+        }
+        Some(Taken { lease, amount, held, losses })
     }
 
-    /// What a bid of `amount` takes of a lease.
-    fn held(&self, lease: &Lease, amount: Nanos) -> Nanos {
+    /// What a bid of `amount` takes of a lease. Where losses are told, a bid that is still open has the better odds the longer it
+    /// is, so it holds its price; and not for long.
+    fn held(&self, lease: &Lease, amount: Nanos, losses: Losses) -> Nanos {
+        if losses == Losses::Told {
+            return amount;
+        }
         match self.held_ppm.load(Ordering::Relaxed).saturating_add(lease.spare_ppm) {
             ONE_PPM.. => amount,
             share_ppm => amount.scaled(share_ppm).max(Nanos::new(1)),
@@ -93,10 +99,10 @@ impl Account {
     }
 
     /// Why `amount` cannot be reserved; `None` where it can.
-    pub fn shortage(&self, amount: Nanos, now: Micros) -> Option<Shortage> {
+    pub fn shortage(&self, amount: Nanos, losses: Losses, now: Micros) -> Option<Shortage> {
         let lease = self.current.load();
         let lent = lease.as_ref().filter(|lease| now < lease.until);
-        if lent.is_some_and(|lease| lease.available() >= self.held(lease, amount)) {
+        if lent.is_some_and(|lease| lease.available() >= self.held(lease, amount, losses)) {
             return None;
         }
         Some(match *self.answer.lock().unwrap_or_else(PoisonError::into_inner) {
@@ -123,6 +129,15 @@ pub struct Teller {
     pub partition: Partition,
 }
 
+/// Whether an exchange tells of bids that lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Losses {
+    /// It calls `lurl`.
+    Told,
+    /// A bid is lost when its auction window is over.
+    Untold,
+}
+
 /// What is set aside for a bid.
 #[derive(Debug)]
 pub struct Taken {
@@ -131,6 +146,7 @@ pub struct Taken {
     /// What the bid costs at the most.
     pub amount: Nanos,
     held: Nanos,
+    losses: Losses,
 }
 
 impl Taken {
@@ -196,14 +212,15 @@ impl Lease {
     /// is the ledger's again and is returned to the caller.
     #[must_use = "what a retired lease has left must be handed back to the ledger"]
     fn put_back(&self, amount: Nanos) -> Nanos {
-        self.available.fetch_add(amount.get(), Ordering::AcqRel);
-        if self.retired.load(Ordering::Acquire) { self.take_all() } else { Nanos::ZERO }
+        self.available.fetch_add(amount.get(), Ordering::SeqCst);
+        if self.retired.load(Ordering::SeqCst) { self.take_all() } else { Nanos::ZERO }
     }
 
     /// Ends the lease for bidding and takes what is not held.
     #[must_use = "what a retired lease has left must be handed back to the ledger"]
     fn retire(&self) -> Nanos {
-        self.retired.store(true, Ordering::Release);
+        // Whoever puts money back meanwhile sees this, or this sees the money: both look after they have written.
+        self.retired.store(true, Ordering::SeqCst);
         self.take_all()
     }
 
@@ -214,7 +231,7 @@ impl Lease {
 
     fn take_all(&self) -> Nanos {
         let positive = |available: i64| (available > 0).then_some(0);
-        let taken = self.available.fetch_update(Ordering::AcqRel, Ordering::Acquire, positive);
+        let taken = self.available.fetch_update(Ordering::SeqCst, Ordering::SeqCst, positive);
         Nanos::new(taken.unwrap_or(0))
     }
 }

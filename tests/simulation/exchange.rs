@@ -1,7 +1,7 @@
 //! An exchange and the managers: what is auctioned, what comes of a bid, and what is published of campaigns. All of it is drawn
 //! before the run, so the same seed brings the same whatever fails.
 
-use bidder::exchange::dialect::{Billable, Dialect};
+use bidder::exchange::dialect::{Billable, Dialect, Notices};
 use bidder::token::{Claims, NoticeKind};
 use decision::ids::ExchangeName;
 use decision::money::{Fees, Nanos, Rate};
@@ -79,6 +79,8 @@ impl Traffic {
         let manners =
             [Manners::Punctual, Manners::Punctual, Manners::Forgetful, Manners::Overdue][r.random_range(0..4)];
         let crowd = if r.random_bool(1.0 / 16.0) { 40 } else { 1 };
+        let notices = Notices { loss: crowd == 1, ..dialect.notices };
+        let dialect = Dialect { notices, ..dialect };
         let (opportunities, changes) = (Vec::new(), Vec::new());
         let mut traffic = Self { dialect, machines, from, thin_from, until, opportunities, changes, manners, crowd };
         let midnight = r.random_bool(0.5).then(|| from + r.random_range(busy / 5..busy));

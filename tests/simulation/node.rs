@@ -161,7 +161,7 @@ impl Process {
         if price < Nanos::ZERO {
             return None;
         }
-        let Some(taken) = account.reserve(amount, now) else {
+        let Some(taken) = account.reserve(amount, setting.dialect.losses(), now) else {
             reached.add(Reach::NoLease);
             return None;
         };

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use bidder::lease::{Account, Keeper, Reservations, Wanted, Windows};
+use bidder::lease::{Account, Keeper, Losses, Reservations, Wanted, Windows};
 use decision::ids::{AdvertiserId, CampaignId, ImpressionId, NodeId, ShardId};
 use decision::money::Nanos;
 use decision::time::Micros;
@@ -39,10 +39,12 @@ struct Day {
     /// Bids that win where they are made.
     lucky: i64,
     random: SmallRng,
+    /// Seconds from a bid to its billing notice.
+    billed_after_s: i64,
 }
 
 impl Day {
-    fn new(daily: i64) -> Self {
+    fn new(daily: i64, billed_after_s: i64) -> Self {
         let node = |number| {
             let reservations = Arc::new(Reservations::default());
             let keeper = Keeper::new(NodeId(number), Arc::clone(&reservations));
@@ -50,7 +52,8 @@ impl Day {
         };
         let random = SmallRng::seed_from_u64(7);
         let (books, nodes) = (Ledger::new(ShardId(0)), (1..=NODES).map(node).collect());
-        let mut day = Self { books, nodes, daily, wins: VecDeque::new(), impressions: 0, lucky: 0, random };
+        let mut day =
+            Self { books, nodes, daily, wins: VecDeque::new(), impressions: 0, lucky: 0, random, billed_after_s };
         let budget = CampaignBudget {
             campaign: 1,
             advertiser: 1,
@@ -83,7 +86,8 @@ impl Day {
     fn second(&mut self, at: i64, bids: u64, win_one_in: f64) {
         let now = Micros(at);
         let mut inputs = Vec::new();
-        for (number, notice) in std::mem::take(&mut self.wins) {
+        let told = self.wins.partition_point(|(_, notice)| notice.at <= at);
+        for (number, notice) in self.wins.drain(..told).collect::<Vec<_>>() {
             let id = ImpressionId(notice.impression.as_slice().try_into().expect("16 bytes"));
             // Any node may be told; the others hear of it from the ledger.
             if self.random.random_bool(1.0 / NODES as f64) {
@@ -111,7 +115,7 @@ impl Day {
     fn bid(&mut self, number: usize, now: Micros, win_one_in: f64) {
         let is_lucky = self.random.random_bool(1.0 / win_one_in);
         self.lucky += i64::from(is_lucky);
-        let Some(taken) = self.nodes[number].account.reserve(Nanos::new(PRICE), now) else { return };
+        let Some(taken) = self.nodes[number].account.reserve(Nanos::new(PRICE), Losses::Untold, now) else { return };
         self.impressions += 1;
         let (impression, lease) = (self.impressions.to_le_bytes(), taken.lease.id.0);
         let windows = Windows { won_by: now.plus_seconds(60), billed_by: now.plus_seconds(360) };
@@ -131,7 +135,7 @@ impl Day {
             let notice = Notice {
                 kind: NoticeKind::Billing.into(),
                 impression: impression.to_vec(),
-                at: now.plus_seconds(1).0,
+                at: now.plus_seconds(self.billed_after_s).0,
                 billable: true,
                 price: Some(PRICE),
                 sealed: Some(sealed),
@@ -150,11 +154,11 @@ impl Day {
 
 /// A day on which all bids together win just what the budget buys, but that from `luck_from` on, in seconds, each of
 /// `luckier` wins.
-fn play(bids: u64, win_one_in: f64, luck_from: i64, luckier: f64) -> (f64, f64) {
+fn play(bids: u64, win_one_in: f64, (luck_from, luckier): (i64, f64), billed_after_s: i64) -> (f64, f64) {
     let seconds = DAY / SECOND;
     let wins = (seconds as u64 * NODES * bids) as f64 / win_one_in;
-    let mut day = Day::new(wins as i64 * PRICE);
-    for second in 0..seconds - 5 {
+    let mut day = Day::new(wins as i64 * PRICE, billed_after_s);
+    for second in 0..seconds - billed_after_s - 5 {
         let odds = if second < luck_from { win_one_in } else { luckier };
         day.second(MIDNIGHT + second * SECOND, bids, odds);
     }
@@ -167,8 +171,8 @@ fn play(bids: u64, win_one_in: f64, luck_from: i64, luckier: f64) -> (f64, f64) 
 
 #[test]
 fn a_budget_is_spent_though_most_bids_lose_and_nobody_tells() {
-    for (bids, win_one_in) in [(1, 20.0), (10, 20.0), (10, 100.0), (40, 300.0)] {
-        let (spent, late) = play(bids, win_one_in, i64::MAX, 1.0);
+    for (bids, win_one_in, after_s) in [(1, 20.0, 1), (10, 20.0, 1), (10, 100.0, 1), (10, 100.0, 50), (40, 300.0, 1)] {
+        let (spent, late) = play(bids, win_one_in, (i64::MAX, 1.0), after_s);
         assert!((0.98..=1.0005).contains(&spent) && late < 0.001, "spent {spent}, late {late}");
     }
 }
@@ -176,7 +180,7 @@ fn a_budget_is_spent_though_most_bids_lose_and_nobody_tells() {
 #[test]
 fn luck_that_changes_at_the_end_of_a_budget_overspends_little() {
     for luckier in [25.0, 10.0, 1.0] {
-        let (spent, _) = play(10, 100.0, 80_000, luckier);
+        let (spent, _) = play(10, 100.0, (80_000, luckier), 1);
         assert!((0.98..=1.01).contains(&spent), "spent {spent} where one in {luckier} wins at last");
     }
 }

@@ -101,7 +101,7 @@ impl<'a> Offers<'a> {
     /// Holds money of the campaign's lease, which is named, until the auction must be over.
     fn hold(&self, slot: Slot, amount: Nanos, impression: ImpressionId) -> Option<LeaseId> {
         let now = self.request.now;
-        let taken = self.snapshot.accounts.get(slot.0 as usize)?.reserve(amount, now)?;
+        let taken = self.snapshot.accounts.get(slot.0 as usize)?.reserve(amount, self.dialect.losses(), now)?;
         let id = taken.lease.id;
         self.core.bidder.reservations.hold(impression, taken, self.dialect.windows(now)).then_some(id)
     }

@@ -5,7 +5,7 @@ use decision::money::ONE_PPM;
 use decision::time::Micros;
 
 use crate::exchange::response::is_plain_url;
-use crate::lease::Windows;
+use crate::lease::{Losses, Windows};
 use crate::limits::TMAX_MS_MAX;
 use crate::token::NoticeKind;
 
@@ -156,6 +156,11 @@ impl Dialect {
     pub fn windows(&self, now: Micros) -> Windows {
         let won_by = now.plus_seconds(self.auction_window_s.into());
         Windows { won_by, billed_by: won_by.plus_seconds(self.billing_window_s.into()) }
+    }
+
+    /// Whether it tells of losses.
+    pub const fn losses(&self) -> Losses {
+        if self.notices.loss { Losses::Told } else { Losses::Untold }
     }
 
     /// Whether a bid carries a URL for this kind of notice. Views and clicks are reported by our markup everywhere.

@@ -13,7 +13,7 @@ use proto::wire::{LeaseAsk, LeaseGrant, LeaseRecord, LeaseRefusal, LeaseReturn, 
 
 use super::shortage::{Answer, Shortage};
 use super::supply::{Ask, Supply};
-use super::{Account, Lease, Reservations, Teller};
+use super::{Account, Lease, Losses, Reservations, Teller};
 use crate::limits::{LEASE_IMPRESSIONS_MIN, LEASE_REFUSED_AGAIN_S, LEASE_SHARE_OF_DAY, NOTICE_UNDER_WAY_S};
 
 /// A campaign that should have money on this node.
@@ -59,6 +59,8 @@ pub struct Keeper {
     supplies: BTreeMap<CampaignId, Supply>,
     leases: BTreeMap<LeaseId, Open>,
     asks: u64,
+    /// The latest time that this was told.
+    now: Micros,
     /// Up to when each has told what became of bids, as other nodes were told.
     told: BTreeMap<Teller, Micros>,
     /// Whether what was handed back is to be said once more.
@@ -91,6 +93,7 @@ impl Keeper {
             supplies: BTreeMap::new(),
             leases: BTreeMap::new(),
             asks: 0,
+            now: Micros(i64::MIN),
             told: BTreeMap::new(),
             say_again: false,
         }
@@ -112,6 +115,7 @@ impl Keeper {
 
     /// What to tell the ledger now: asks for campaigns that run short, and money handed back.
     pub fn tick(&mut self, now: Micros) -> Vec<LeaseRecord> {
+        self.pass(now);
         for (teller, told) in &self.told {
             self.reservations.release_due(*teller, *told);
         }
@@ -126,6 +130,16 @@ impl Keeper {
         records
     }
 
+    /// Where the clock was set back, what was to be done at a time is done by the new one; and what was told up to a later time
+    /// says nothing of bids that are made from now on.
+    fn pass(&mut self, now: Micros) {
+        if now < self.now {
+            self.told.values_mut().for_each(|told| *told = (*told).min(now.plus_seconds(-NOTICE_UNDER_WAY_S)));
+            self.supplies.values_mut().for_each(|supply| supply.set_back(now));
+        }
+        self.now = now;
+    }
+
     /// Ends every lease for bidding and says what is handed back.
     pub fn drain(&mut self, now: Micros) -> Vec<LeaseRecord> {
         self.want(now, Vec::new());
@@ -134,6 +148,7 @@ impl Keeper {
 
     /// Takes a record of a partition of the stream `leases`. Those of other nodes are not ours to act on.
     pub fn take(&mut self, partition: Partition, record: &LeaseRecord, now: Micros) {
+        self.pass(now);
         let teller = Teller { shard: ShardId(record.shard), partition };
         match &record.event {
             Some(Event::Grant(grant)) if grant.node == self.node.0 => self.granted(grant, teller, now),
@@ -147,7 +162,7 @@ impl Keeper {
     /// How the node is supplied.
     pub fn status(&self, now: Micros) -> KeeperStatus {
         let short = |(campaign, supply): (&CampaignId, &Supply)| {
-            Some((*campaign, supply.want.account.shortage(supply.want.price_max, now)?))
+            Some((*campaign, supply.want.account.shortage(supply.want.price_max, Losses::Told, now)?))
         };
         KeeperStatus {
             unanswered: self.supplies.values().filter(|supply| !supply.answered).count(),

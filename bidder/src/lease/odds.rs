@@ -47,6 +47,11 @@ impl Odds {
         Self { at: now, won: 0.0, ended: 0.0, won_now: 0.0, made_now: 0.0 }
     }
 
+    /// The clock was set back to `now`.
+    pub(super) fn set_back(&mut self, now: Micros) {
+        self.at = now.min(self.at);
+    }
+
     /// Takes in what was counted since the last time.
     pub(super) fn count(&mut self, counts: &Counts, now: Micros) {
         let passed_s = now.0.saturating_sub(self.at.0).max(0) as f64 / 1e6;

@@ -10,7 +10,7 @@ use decision::time::Micros;
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
-use super::{Lease, Taken, Teller};
+use super::{Lease, Losses, Taken, Teller};
 use crate::limits::{RESERVATION_SHARDS, RESERVATIONS_MAX, RESERVATIONS_ROOM_MIN};
 
 /// By when the bid must be won, and once it is won, billed.
@@ -47,6 +47,7 @@ struct Held {
     /// What is taken of the lease for it: all, once it is won.
     held: Nanos,
     is_won: bool,
+    losses: Losses,
     deadline: Micros,
     billed_by: Micros,
 }
@@ -55,7 +56,9 @@ impl Held {
     /// The bid was won, as is known now.
     fn win(&mut self) {
         if !std::mem::replace(&mut self.is_won, true) {
-            self.lease.counts.won(self.amount);
+            if self.losses == Losses::Untold {
+                self.lease.counts.won(self.amount);
+            }
             self.lease.take_more(self.amount.saturating_sub(self.held));
             self.held = self.amount;
         }
@@ -86,7 +89,7 @@ impl Reservations {
     /// the lease then, and the bid must not be sent.
     #[must_use]
     pub fn hold(&self, impression: ImpressionId, taken: Taken, windows: Windows) -> bool {
-        let Taken { lease, amount, held } = taken;
+        let Taken { lease, amount, held, losses } = taken;
         let mut shard = self.shard(impression);
         if shard.held.len() >= RESERVATIONS_MAX / RESERVATION_SHARDS {
             drop(shard);
@@ -95,7 +98,7 @@ impl Reservations {
         }
         let Windows { won_by, billed_by } = windows;
         shard.deadlines.entry(lease.teller).or_default().push(Reverse((won_by, impression)));
-        let held = Held { lease, amount, held, is_won: false, deadline: won_by, billed_by };
+        let held = Held { lease, amount, held, is_won: false, losses, deadline: won_by, billed_by };
         shard.held.insert(impression, held);
         true
     }
@@ -125,7 +128,7 @@ impl Reservations {
     }
 
     fn lose(&self, held: Held) {
-        if !held.is_won {
+        if !held.is_won && held.losses == Losses::Untold {
             held.lease.counts.lost(held.amount);
         }
         self.put_back(held.lease, held.held);

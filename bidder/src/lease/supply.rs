@@ -68,6 +68,15 @@ impl Supply {
         Self { want, ..self }
     }
 
+    /// The clock was set back to `now`.
+    pub(super) fn set_back(&mut self, now: Micros) {
+        let (Ask::NotBefore(then) | Ask::Sent(then)) = &mut self.ask;
+        for then in [then, &mut self.asked_at, &mut self.idle_until, &mut self.spend.at] {
+            *then = now.min(*then);
+        }
+        self.odds.set_back(now);
+    }
+
     /// Whether to ask now: nothing is under way, and the money is short and needed.
     pub(super) fn is_due(&self, now: Micros) -> bool {
         let may = match self.ask {

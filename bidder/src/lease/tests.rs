@@ -66,7 +66,7 @@ fn prices_are_paced_as_the_ledger_says_and_never_raised() {
     assert_eq!(hear(&mut keeper, paced(2, 600_000)), 500_000, "a grant of another node says it later");
     assert_eq!(hear(&mut keeper, Event::Pace(LeasePace { campaign: 1, multiplier_ppm: 250_000 })), 250_000);
     assert_eq!(hear(&mut keeper, Event::Pace(LeasePace { campaign: 2, multiplier_ppm: 100_000 })), 250_000);
-    let _refused = account.reserve(Nanos::new(30), now);
+    let _refused = account.reserve(Nanos::new(30), Losses::Told, now);
     let asks = look(&mut keeper, Micros(20 * SECOND), &[want(&account)]);
     let Some(Event::Ask(ask)) = &asks[0].event else { panic!("it asks: {asks:?}") };
     assert_eq!(ask.demand, 120, "what the bid would have been before pacing");
@@ -103,7 +103,7 @@ impl Node {
             "bid" => {
                 let amount = Nanos::new(number(2));
                 let windows = windows(number(3));
-                let taken = self.account.reserve(amount, now);
+                let taken = self.account.reserve(amount, Losses::Told, now);
                 let held = taken.map(|taken| {
                     let id = taken.lease.id;
                     self.reservations.hold(impression(words[1]), taken, windows).then_some(id)
@@ -345,7 +345,7 @@ fn check_calm(lease_s: i64, bids: std::ops::Range<i64>, most: usize) {
     for tick in 0..36_000 {
         let now = Micros(tick * SECOND / 10);
         if tick % 10 == 0 && bids.contains(&(tick / 10)) {
-            account.reserve(Nanos::new(1), now);
+            account.reserve(Nanos::new(1), Losses::Told, now);
         }
         let records = look(&mut keeper, now, &[want(&account)]);
         said += records.len();
@@ -380,7 +380,7 @@ fn the_room_of_many_bids_is_given_back_after_them() {
         Micros(0),
     );
     let bid = |number: u64, deadline: i64| {
-        let taken = account.reserve(Nanos::new(1), Micros(0)).expect("enough money");
+        let taken = account.reserve(Nanos::new(1), Losses::Told, Micros(0)).expect("enough money");
         let mut id = [0; 16];
         id[..8].copy_from_slice(&number.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_le_bytes());
         assert!(reservations.hold(ImpressionId(id), taken, windows(deadline)));
@@ -410,7 +410,7 @@ fn money_is_neither_made_nor_lost_by_threads_that_race() {
                 for round in 0..20_000_u32 {
                     let mut id = [thread; 16];
                     id[..4].copy_from_slice(&round.to_le_bytes());
-                    if let Some(taken) = account.reserve(Nanos::new(300), Micros(0)) {
+                    if let Some(taken) = account.reserve(Nanos::new(300), Losses::Told, Micros(0)) {
                         assert!(reservations.hold(ImpressionId(id), taken, windows(1)));
                         assert!(account.available(Micros(0)) >= Nanos::ZERO);
                         reservations.release(ImpressionId(id));
@@ -444,7 +444,7 @@ fn a_lease_is_large_enough_to_bid_on_until_its_end() {
             }
         }
         let id = ImpressionId([(tenth / 256) as u8, tenth as u8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
-        let taken = account.reserve(Nanos::new(40), now);
+        let taken = account.reserve(Nanos::new(40), Losses::Told, now);
         refused += i32::from(taken.is_none() && now.0 < until);
         if let Some(taken) = taken {
             let number = taken.lease.id;
@@ -476,4 +476,45 @@ fn a_lease_is_large_enough_to_bid_on_until_its_end() {
         (2 * needed..4 * needed).contains(&asked),
         "the last lease was asked for with {asked}, needed are {needed}"
     );
+}
+
+/// A clock that was ten minutes ahead is set right.
+#[test]
+fn a_clock_that_is_set_back_lets_nothing_go_early_and_keeps_nobody_from_asking() {
+    check(
+        "600 tick\n 600 grant 7 100 9999\n 601 read 601\n 601 tick\n 101 bid a 80 161\n 101 won a\n 102 tick\n 102 available
+         107 tick\n 164 tick\n 164 available\n 224 read 224\n 224 tick\n 224 available",
+        "ask 100\n bid a on 7\n ask 200\n available 20\n ask 200\n ask 200\n available 20\n available 100",
+    );
+}
+
+/// What a core puts back while the keeper retires the lease, one of the two hands back.
+#[test]
+fn what_is_put_back_while_a_lease_is_retired_is_handed_back() {
+    const ROUNDS: usize = 100_000;
+    let lease = || Lease::new(&grant(1, 100, i64::MAX), Nanos::ZERO, Teller::default(), Arc::default(), Micros(0));
+    let leases: Vec<Lease> = std::iter::repeat_with(lease).take(ROUNDS).collect();
+    assert!(leases.iter().all(|lease| lease.take(Nanos::new(100), Micros(0))));
+    let at = [(); 2].map(|()| std::sync::atomic::AtomicUsize::new(0));
+    let race = |me: usize, act: fn(&Lease) -> Nanos| -> Vec<i64> {
+        let each = leases.iter().enumerate().map(|(round, lease)| {
+            // Both cores have read it.
+            std::hint::black_box((lease.available(), lease.retired.load(Ordering::Relaxed)));
+            at[me].store(round + 1, Ordering::SeqCst);
+            let mut spins = 0;
+            while at[1 - me].load(Ordering::SeqCst) <= round {
+                spins += 1;
+                if spins > 2_000 { std::thread::yield_now() } else { std::hint::spin_loop() }
+            }
+            act(lease).get()
+        });
+        each.collect()
+    };
+    let (retired, put_back) = std::thread::scope(|scope| {
+        let keeper = scope.spawn(|| race(0, Lease::retire));
+        let core = scope.spawn(|| race(1, |lease| lease.put_back(Nanos::new(100))));
+        (keeper.join().expect("no panic"), core.join().expect("no panic"))
+    });
+    let stuck = retired.iter().zip(&put_back).filter(|(one, other)| *one + *other != 100).count();
+    assert_eq!(stuck, 0, "of {ROUNDS} leases keep money that nobody hands back");
 }
