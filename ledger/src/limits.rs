@@ -31,6 +31,9 @@ pub const APPEND_BYTES: usize = 4 * 1024 * 1024;
 /// Records at the end of a stream that are read first in search of the last one published; then twice as many.
 pub const LAST_PUBLISHED_RECORDS: u64 = 1_024;
 
+/// Places before that of a snapshot in the journal that are read first in search of its last entry; then twice as many.
+pub const LAST_ENTRY_RECORDS: u64 = 8;
+
 /// How long an append waits, in milliseconds, after the stream's queue was full.
 pub const OVERLOADED_PAUSE_MS: u64 = 20;
 

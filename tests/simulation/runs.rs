@@ -183,7 +183,7 @@ impl Figures {
                 at(99),
                 at(100)
             );
-            assert!(at(50) <= 2.0, "too much is missed");
+            assert!(at(50) <= 2.0 && at(90) <= 5.0, "too much is missed");
         }
         assert!(self.overspent[Manners::Punctual as usize].most.0 <= 1.0, "too much is spent");
     }

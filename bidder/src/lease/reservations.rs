@@ -123,10 +123,11 @@ impl Reservations {
     pub fn release(&self, impression: ImpressionId) {
         let held = self.shard(impression).held.remove(&impression);
         if let Some(held) = held {
-            self.lose(held);
+            self.put_back(held.lease, held.held);
         }
     }
 
+    /// Nobody won it in time.
     fn lose(&self, held: Held) {
         if !held.is_won && held.losses == Losses::Untold {
             held.lease.counts.lost(held.amount);

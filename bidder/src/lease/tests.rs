@@ -518,3 +518,40 @@ fn what_is_put_back_while_a_lease_is_retired_is_handed_back() {
     let stuck = retired.iter().zip(&put_back).filter(|(one, other)| *one + *other != 100).count();
     assert_eq!(stuck, 0, "of {ROUNDS} leases keep money that nobody hands back");
 }
+
+/// A bid that holds less than its price gives back what it holds when it is lost, takes the rest when it is won, and
+/// what it was charged below that comes back.
+#[test]
+fn a_bid_that_holds_less_gives_back_what_it_holds_and_takes_the_rest_when_it_is_won() {
+    let (reservations, account) = (Arc::new(Reservations::default()), Arc::new(Account::new(CampaignId(1))));
+    let mut keeper = Keeper::new(NodeId(1), Arc::clone(&reservations));
+    let now = Micros(0);
+    let _asks = look(&mut keeper, now, &[want(&account)]);
+    let take = |keeper: &mut Keeper, event| {
+        keeper.take(PARTITION, &LeaseRecord { event: Some(event), ..LeaseRecord::default() }, now);
+    };
+    take(&mut keeper, Event::Grant(grant(7, 1_000_000, i64::MAX)));
+    account.held_ppm.store(100_000, Ordering::Relaxed);
+    let bid = |name: &str| {
+        let taken = account.reserve(Nanos::new(50), Losses::Untold, now).expect("enough money");
+        let held = taken.held();
+        assert!(reservations.hold(impression(name), taken, windows(60)));
+        held.get()
+    };
+    let left = || 1_000_000 - account.available(now).get();
+    let held = bid("a");
+    assert!((5..=6).contains(&held) && left() == held, "{held} of 50");
+    reservations.release(impression("a"));
+    assert_eq!(left(), 0, "what was held comes back, and no more");
+    bid("b");
+    reservations.win(impression("b"));
+    assert_eq!(left(), 50, "a win holds its price");
+    take(&mut keeper, Event::Settled(LeaseSettled { impressions: vec![impression("b").0.to_vec()], ..settled(7, 30) }));
+    assert_eq!(left(), 30);
+    bid("c");
+    take(&mut keeper, Event::Settled(LeaseSettled { impressions: vec![impression("c").0.to_vec()], ..settled(7, 70) }));
+    assert_eq!(left(), 70, "nobody told of the win before its charge");
+    let held = bid("d");
+    reservations.release_due(Teller::default(), Micros(60 * SECOND));
+    assert_eq!(left(), 70, "nor of the loss, which held {held}");
+}

@@ -106,9 +106,10 @@ impl Ledger {
         if let Some((kind, mark)) = claim.event() {
             match &mut seen {
                 Some(seen) if !claim.expired => {
+                    // A node that wrote it down may have had no time to act on it, so that the exchange repeats it to another.
+                    heard = Some(mark);
                     if seen.mark(mark) {
                         effects.outcomes.push(claim.outcome(kind));
-                        heard = Some(mark);
                     } else {
                         self.tally.odd(Oddity::RepeatedEvent);
                     }

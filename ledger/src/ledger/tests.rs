@@ -251,7 +251,8 @@ fn a_node_is_told_of_wins_and_losses_that_came_to_another() {
          view e L1 at=2      => view e
          loss f L0 at=2      => loss f
          loss g L1 at=2 expires=1 => expired_event
-         settle              => settled L1 0 [] won [c] lost [d]
+         win a L1 3 at=2     => repeated_event
+         settle              => settled L1 0 [] won [cca] lost [d]
          settle
          nurl h L1 4 at=2    => win h, charge h 4, made
          settle              => settled L1 4 [h] won [h]",

@@ -4,17 +4,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use event_log::{AppendError, EventLog, Offset, Offsets, ReadError, Stream, block_on};
+use event_log::{AppendError, EventLog, Offset, Offsets, ReadError, Record, Stream, block_on};
 use proto::record::{decode, encode};
-use proto::wire::LedgerSnapshot;
+use proto::wire::{JournalEntry, LedgerSnapshot};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 use tracing::{info, warn};
 
-use super::ServeError;
+use super::rebuild::understood;
 use super::shard::Shard;
+use super::{ServeError, unread};
 use crate::ledger::Ledger;
-use crate::limits::{OVERLOADED_PAUSE_MS, SNAPSHOT_SHARE};
+use crate::limits::{LAST_ENTRY_RECORDS, OVERLOADED_PAUSE_MS, SNAPSHOT_SHARE};
 
 const STREAM: Stream = Stream::LedgerSnapshots;
 
@@ -126,11 +127,54 @@ pub(super) async fn last(log: &EventLog, shard: Shard) -> Option<(Ledger, Offset
         Err(problem) => Err(problem.to_string()),
     };
     match restored {
-        Ok((ledger, journal)) => Some((ledger, Offset(journal))),
+        Ok((ledger, journal)) => {
+            let place = Offset(journal);
+            is_behind(log, shard, place, ledger.sequence()).await.then_some((ledger, place))
+        }
         Err(problem) => {
             warn!(problem, "the ledger's snapshot is left alone: the whole journal is folded instead");
             None
         }
+    }
+}
+
+/// Whether the books' last entry is right before `place`. Of a ledger that stood still before it asked where the journal ends, the
+/// place may be behind entries that another wrote meanwhile.
+async fn is_behind(log: &EventLog, shard: Shard, place: Offset, sequence: u64) -> bool {
+    match last_entry(log, shard, place).await {
+        Ok(last) if last.is_none_or(|last| last == sequence) => return true,
+        Ok(last) => warn!(sequence, last, "the ledger's snapshot names a place behind another entry"),
+        Err(problem) => warn!(%problem, "nobody knows what is before the place of the ledger's snapshot"),
+    }
+    false
+}
+
+/// The sequence of the shard's last journal entry before `place`; `None`: none is there, or the journal does not reach so far.
+async fn last_entry(log: &EventLog, shard: Shard, place: Offset) -> Result<Option<u64>, ServeError> {
+    let stream = Stream::LedgerJournal;
+    let starts = log.starts(stream).await.map_err(unread(stream))?;
+    let ends = log.ends(stream).await.map_err(unread(stream))?;
+    if place > ends.of(shard.partition()) {
+        return Ok(None);
+    }
+    let (start, goal) = (starts.of(shard.partition()), shard.only(place, &ends));
+    let mut wanted = LAST_ENTRY_RECORDS;
+    loop {
+        let from = Offset(start.0.max(place.0.saturating_sub(wanted)));
+        let (mut tail, mut last) = (log.read_from(stream, &shard.only(from, &ends)), None);
+        while !tail.offsets().reached(&goal) {
+            let records = tail.next().await.map_err(unread(stream))?;
+            let ours = |record: &Record| record.partition == shard.partition() && record.offset < place;
+            last = records.into_iter().rfind(ours).or(last);
+        }
+        if let Some(record) = last {
+            return Ok(Some(understood::<JournalEntry>(stream, &record)?.sequence));
+        }
+        if from == start {
+            return Ok(None);
+        }
+        // Some places are no record's.
+        wanted = wanted.saturating_mul(2);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use decision::ids::ShardId;
 use decision::time::Micros;
-use event_log::{EventLog, KeyValue, Stream, Writer};
+use event_log::{EventLog, KeyValue, Partition, Stream, Writer};
 use proto::record::encode;
 use proto::wire::{LeaseRead, LeaseRecord, Outcome, OutcomeKind, lease_record::Event};
 
@@ -22,7 +22,8 @@ pub(super) struct Watermarks {
 
 impl Watermarks {
     pub(super) fn new(log: &EventLog, shard: ShardId) -> Self {
-        let [leases, outcomes] = [Stream::Leases, Stream::Outcomes].map(|stream| keys(log, stream));
+        let [leases, outcomes] = [Stream::Leases, Stream::Outcomes]
+            .map(|stream| keys(log.partitions(stream), |key| log.partition_of(stream, key)));
         Self { shard, leases, outcomes, said: (Micros(i64::MIN), 0) }
     }
 
@@ -61,8 +62,8 @@ pub(super) async fn say(writer: &Writer, [leases, outcomes]: [Vec<KeyValue>; 2])
 }
 
 /// A key for each partition.
-fn keys(log: &EventLog, stream: Stream) -> Vec<Vec<u8>> {
-    let mut keys = vec![Vec::new(); log.partitions(stream) as usize];
+fn keys(partitions: u32, partition_of: impl Fn(&[u8]) -> Partition) -> Vec<Vec<u8>> {
+    let mut keys = vec![Vec::new(); partitions as usize];
     let mut left = keys.len();
     // Keys spread evenly over partitions, so that each is soon met.
     for number in 0_u64.. {
@@ -70,11 +71,28 @@ fn keys(log: &EventLog, stream: Stream) -> Vec<Vec<u8>> {
             break;
         }
         let key = format!("partition/{number}").into_bytes();
-        let place = &mut keys[log.partition_of(stream, &key).0 as usize];
+        let place = &mut keys[partition_of(&key).0 as usize];
         if place.is_empty() {
             *place = key;
             left -= 1;
         }
     }
     keys
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_partition_gets_a_record_of_its_own() {
+        for partitions in 1..40 {
+            let of = |key: &[u8]| {
+                Partition(key.iter().fold(7, |sum: u32, byte| sum.wrapping_mul(31) + u32::from(*byte)) % partitions)
+            };
+            let keys = keys(partitions, of);
+            let met: Vec<u32> = keys.iter().map(|key| of(key).0).collect();
+            assert_eq!(met, (0..partitions).collect::<Vec<_>>());
+        }
+    }
 }

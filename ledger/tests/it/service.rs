@@ -327,7 +327,13 @@ fn killed(whole: &Machine, journal: usize, outcomes: usize, leases: usize) -> Ma
         (Stream::Outcomes, outcomes),
         (Stream::Leases, leases),
     ] {
-        let records: Vec<KeyValue> = whole.records(stream).into_iter().take(kept).collect();
+        // What says how far it has read stands between them, and does not count.
+        let mut count = 0;
+        let is_kept = |(_, value): &KeyValue| {
+            count += usize::from(read_until(stream, value).is_none());
+            count <= kept
+        };
+        let records: Vec<KeyValue> = whole.all(stream).into_iter().take_while(is_kept).collect();
         if !records.is_empty() {
             append_all(&log, stream, records);
         }
@@ -482,4 +488,28 @@ fn while_it_runs_it_answers_asks_and_charges() {
     assert!(handle.caught_up(Micros(NOON + 5 * SECOND)) && !handle.caught_up(Micros(NOON + 6 * SECOND)));
     assert_eq!(handle.books(Micros(NOON)).campaigns[0].sums.charged, 42);
     log.close();
+}
+
+/// What is said of how far it has read is behind all that was there, also where that takes several turns.
+#[test]
+fn it_says_how_far_it_has_read_once_it_has_read_all_of_it() {
+    let machine = Machine::new();
+    machine.append(Stream::Campaigns, vec![campaign(1)]);
+    machine.append(Stream::Leases, vec![ask(1, 700)]);
+    machine.run().unwrap();
+    let lease = machine.grants()[0].lease;
+    let before = machine.all(Stream::Leases).len();
+    let log = machine.open();
+    for part in 0..20 {
+        let notices = (1..=1_000).map(|at| win(u8::from(part == 19 && at == 1_000), lease, 50)).collect();
+        append_all(&log, Stream::Notices, notices);
+    }
+    log.close();
+    machine.now.fetch_add(5 * SECOND, Ordering::Relaxed);
+    machine.run().unwrap();
+    let said: Vec<bool> = machine.all(Stream::Leases)[before..]
+        .iter()
+        .map(|(_, value)| read_until(Stream::Leases, value).is_some())
+        .collect();
+    assert_eq!(said, [false, false, true], "two settlements, then how far it has read");
 }

@@ -62,7 +62,8 @@ fn a_restart_reads_no_more_of_the_journal_than_what_came_since() {
     let read_from = last.head.unwrap().journal_offset;
     let mut journal = machine.records(Stream::LedgerJournal);
     assert!(0 < read_from && read_from < journal.len() as u64);
-    journal.iter_mut().take(read_from as usize).for_each(|(_, value)| *value = b"not understood".to_vec());
+    // The last one is looked at, whether it is that of the books.
+    journal.iter_mut().take(read_from as usize - 1).for_each(|(_, value)| *value = b"not understood".to_vec());
     let copy = with(&machine, Stream::LedgerJournal, journal.clone());
     assert_eq!(books(&copy), books(&machine));
     assert_eq!(copy.outcomes(), once_each(|_| 10, 0..9));
@@ -81,7 +82,7 @@ fn a_snapshot_of_a_program_that_knew_no_corrections_is_read() {
     let read_from = head.journal_offset as usize;
     let records = parts.iter().map(|part| (b"0".to_vec(), encode(part))).collect();
     let mut journal = machine.records(Stream::LedgerJournal);
-    journal.iter_mut().take(read_from).for_each(|(_, value)| *value = b"not understood".to_vec());
+    journal.iter_mut().take(read_from - 1).for_each(|(_, value)| *value = b"not understood".to_vec());
     let copy = with(&with(&machine, Stream::LedgerSnapshots, records), Stream::LedgerJournal, journal);
     assert_eq!(books(&copy), books(&machine));
 }
@@ -185,4 +186,36 @@ fn what_is_written_again_replaces_what_was_given_up() {
     journal[0].1.clear();
     let copy = with(&copy, Stream::LedgerJournal, journal);
     assert_eq!(books(&copy), books(&machine));
+}
+
+/// A ledger that stands still between the end of its last batch and asking where the journal ends (`Snapshots::begin`),
+/// while another takes over and writes, says a place that is too far: entries lie between the books and it.
+#[test]
+fn a_snapshot_whose_place_in_the_journal_is_too_far_is_left_alone() {
+    let machine = machine();
+    let (whole, journal) = (books(&machine), machine.records(Stream::LedgerJournal).len() as u64);
+    let at = |parts: &[LedgerSnapshot]| parts.iter().rposition(|part| part.head.is_some()).unwrap();
+    let begins = parts(&machine)[at(&parts(&machine))].head.as_ref().unwrap().journal_offset;
+    let mut wrong = Vec::new();
+    for offset in begins + 1..=journal {
+        let mut parts = parts(&machine);
+        let last = at(&parts);
+        parts[last].head.as_mut().unwrap().journal_offset = offset;
+        let records = parts.iter().map(|part| (b"0".to_vec(), encode(part))).collect();
+        let copy = with(&machine, Stream::LedgerSnapshots, records);
+        let now = Micros(machine.now.load(Ordering::Relaxed));
+        match copy.run() {
+            Err(problem) => wrong.push(format!("{offset} of {journal}: {problem}")),
+            Ok(handle) if Books { sequence: 0, epoch: 0, ..handle.books(now) } != whole => {
+                wrong.push(format!("{offset} of {journal}: other books"));
+            }
+            Ok(_) => {
+                let without = with(&copy, Stream::LedgerSnapshots, Vec::new());
+                if let Err(problem) = without.run() {
+                    wrong.push(format!("{offset} of {journal}: the journal cannot be folded any more: {problem}"));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
 }
