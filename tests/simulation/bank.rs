@@ -5,9 +5,10 @@ use std::cmp::Ordering;
 
 use decision::ids::ShardId;
 use decision::time::Micros;
+use ledger::limits::FOLD_RULES;
 use ledger::{Effects, Ledger, LedgerPolicy};
 use proto::wire::{
-    CampaignStop, JournalEntry, LeaseRead, LeaseRecord, Outcome, Source, Tick, journal_entry::Input,
+    self, CampaignStop, JournalEntry, LeaseRead, LeaseRecord, Outcome, Source, Tick, journal_entry::Input,
     lease_record::Event,
 };
 
@@ -74,8 +75,8 @@ impl Bank {
         let behind =
             |stream: &str| Place::new(|partition| bank.books.position(stream, partition).saturating_sub(start.again));
         (bank.campaigns, bank.notices, bank.leases) = (behind("campaigns"), behind("notices"), behind("leases"));
-        let policy =
-            bank.entries(vec![(None, Input::Policy(LedgerPolicy::default().into()))], Micros(now + start.skew));
+        let policy = wire::LedgerPolicy { rules: FOLD_RULES, ..LedgerPolicy::default().into() };
+        let policy = bank.entries(vec![(None, Input::Policy(policy))], Micros(now + start.skew));
         bank.append(streams, policy).expect("nobody took over meanwhile");
         let effects = bank.fold(streams);
         bank.publish(streams, effects).expect("nobody took over meanwhile");

@@ -1,6 +1,5 @@
 //! Many runs, and what they come to together.
 
-use bidder::exchange::dialect::Billable;
 use ledger::Charge;
 use proto::wire::Pacing;
 
@@ -79,10 +78,9 @@ fn is_orderly(world: &World<'_>) -> bool {
     world.traffic.manners == Manners::Punctual && tally.charges(Charge::Late) + tally.charges(Charge::Overdrawn) == 0
 }
 
-/// Whether a node that bids hears of every win while it holds the money: from the exchange, or from the ledger where the win
-/// is what is billed.
+/// Whether a node that bids hears of every win while it holds the whole price: from the exchange, or from the ledger.
 fn is_told_of_all(traffic: &Traffic) -> bool {
-    traffic.manners == Manners::Punctual && (traffic.machines == 1 || traffic.dialect.billable == Billable::Win)
+    traffic.manners == Manners::Punctual && traffic.crowd == 1
 }
 
 /// The campaigns as they were first published.
