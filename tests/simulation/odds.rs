@@ -9,9 +9,10 @@ use decision::ids::{AdvertiserId, CampaignId, ImpressionId, NodeId, ShardId};
 use decision::money::Nanos;
 use decision::time::Micros;
 use event_log::Partition;
+use ledger::limits::FOLD_RULES;
 use ledger::{Ledger, LedgerPolicy};
 use proto::wire::{
-    CampaignBudget, JournalEntry, LeaseRead, LeaseRecord, Notice, NoticeKind, Sealed, journal_entry::Input,
+    self, CampaignBudget, JournalEntry, LeaseRead, LeaseRecord, Notice, NoticeKind, Sealed, journal_entry::Input,
     lease_record::Event,
 };
 use rand::rngs::SmallRng;
@@ -63,7 +64,8 @@ impl Day {
             until: i64::MAX,
             ..CampaignBudget::default()
         };
-        day.fold(MIDNIGHT, vec![Input::Policy(LedgerPolicy::default().into()), Input::Budget(budget)]);
+        let policy = wire::LedgerPolicy { rules: FOLD_RULES, ..LedgerPolicy::default().into() };
+        day.fold(MIDNIGHT, vec![Input::Policy(policy), Input::Budget(budget)]);
         day
     }
 
