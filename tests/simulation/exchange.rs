@@ -14,8 +14,17 @@ use crate::network::{Campaign, Change};
 use crate::reached::{Reach, Reached};
 use crate::{DAY, SECOND};
 
-/// How long the traffic thins out after the busy time.
+/// How long the traffic of [`Length::Minutes`] thins out after the busy time.
 const THIN_S: i64 = 2 * 3_600;
+
+/// How long budgets have to be spent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Length {
+    /// Some minutes, so that whatever goes wrong matters most. There may be a midnight in them.
+    Minutes,
+    /// From a midnight to the next.
+    Day,
+}
 
 /// One impression that is auctioned for one campaign.
 pub(crate) struct Opportunity {
@@ -54,6 +63,7 @@ pub(crate) enum Manners {
 pub(crate) struct Traffic {
     pub(crate) dialect: Dialect,
     pub(crate) machines: usize,
+    pub(crate) length: Length,
     /// When the busy time begins and ends, and when the last impression is auctioned.
     pub(crate) from: i64,
     pub(crate) thin_from: i64,
@@ -67,13 +77,18 @@ pub(crate) struct Traffic {
 }
 
 impl Traffic {
-    pub(crate) fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64, length: Length) -> Self {
         let mut random = SmallRng::seed_from_u64(seed);
         let r = &mut random;
         let machines = r.random_range(1..=6);
-        let from = 20_000 * DAY + DAY / 2 + r.random_range(0..3_600 * SECOND);
-        let busy = r.random_range(600..1_800) * SECOND;
-        let (thin_from, until) = (from + busy, from + busy + THIN_S * SECOND);
+        let (from, busy, thin) = match length {
+            Length::Minutes => {
+                let from = 20_000 * DAY + DAY / 2 + r.random_range(0..3_600 * SECOND);
+                (from, r.random_range(600..1_800) * SECOND, THIN_S * SECOND)
+            }
+            Length::Day => (20_000 * DAY + 60 * SECOND, DAY - 120 * SECOND, 0),
+        };
+        let (thin_from, until) = (from + busy, from + busy + thin);
         let billable = [Billable::Billing, Billable::Billing, Billable::View, Billable::Win][r.random_range(0..4)];
         let dialect = Dialect { billable, ..Dialect::new(ExchangeName::new("demo").unwrap()) };
         let manners =
@@ -82,8 +97,10 @@ impl Traffic {
         let notices = Notices { loss: crowd == 1, ..dialect.notices };
         let dialect = Dialect { notices, ..dialect };
         let (opportunities, changes) = (Vec::new(), Vec::new());
-        let mut traffic = Self { dialect, machines, from, thin_from, until, opportunities, changes, manners, crowd };
-        let midnight = r.random_bool(0.5).then(|| from + r.random_range(busy / 5..busy));
+        let mut traffic =
+            Self { dialect, machines, length, from, thin_from, until, opportunities, changes, manners, crowd };
+        let has_midnight = length == Length::Minutes && r.random_bool(0.5);
+        let midnight = has_midnight.then(|| from + r.random_range(busy / 5..busy));
         let demand = r.random_range(0.5..3.0);
         for id in 1..=r.random_range(1..=3) {
             traffic.add_campaign(r, id, midnight, demand);
@@ -100,7 +117,7 @@ impl Traffic {
         // Half the bids win, at some seven tenths of the highest price.
         let count = (demand * days * daily as f64 / (price as f64 * 0.35)) as usize;
         for number in 0..count * self.crowd as usize {
-            let is_busy = r.random_bool(0.85);
+            let is_busy = self.until == self.thin_from || r.random_bool(0.85);
             let at = if is_busy { self.from..self.thin_from } else { self.thin_from..self.until };
             let bid = price - r.random_range(0..price / 2);
             let market = match number as u32 % self.crowd {
@@ -119,7 +136,8 @@ impl Traffic {
 
     fn campaign(&self, r: &mut SmallRng, id: u32, midnight: Option<i64>) -> Campaign {
         let price_max = r.random_range(500_000..8_000_000);
-        let impressions = (30.0 * 16.0_f64.powf(r.random_range(0.0..1.0))) as i64;
+        let few = if self.length == Length::Day { 100.0 } else { 30.0 };
+        let impressions = (few * 16.0_f64.powf(r.random_range(0.0..1.0))) as i64;
         let daily = price_max * impressions * 7 / 10;
         let offset_s = midnight.map_or(0, |at| (DAY - at.rem_euclid(DAY)) / SECOND);
         let clock = LocalTime::new("Etc/Somewhere".to_owned(), offset_s as i32, Vec::new()).unwrap();
@@ -162,6 +180,16 @@ impl Traffic {
                 edited.budget.daily = campaign.budget.daily * r.random_range(5..20) / 10;
                 self.changes.push((at, Change::Published(edited)));
             }
+        }
+    }
+
+    /// By how much longer than in the busy minutes everybody takes to see to money: what takes hours is played in bigger steps.
+    pub(crate) fn slowness(&self, now: i64) -> i64 {
+        let is_busy = self.length == Length::Minutes && now < self.thin_from;
+        match now {
+            _ if is_busy => 1,
+            now if now < self.until => 7,
+            _ => 30,
         }
     }
 

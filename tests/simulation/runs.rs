@@ -3,7 +3,7 @@
 use ledger::Charge;
 use proto::wire::Pacing;
 
-use crate::exchange::{Manners, Traffic};
+use crate::exchange::{Length, Manners, Traffic};
 use crate::network::{Campaign, Change};
 use crate::number;
 use crate::oracle::{self, Days};
@@ -14,6 +14,8 @@ use crate::world::World;
 const SEEDS: u64 = number(option_env!("VERNIER_SEEDS"), 500);
 /// One in so many runs is played once more without faults, to see what these cost.
 const COMPARED_ONE_IN: u64 = 5;
+/// And for so many there is one in which budgets have a whole day.
+const WHOLE_DAY_ONE_IN: u64 = 20;
 /// Seeds that found something once.
 const KEPT: &[u64] = &[];
 
@@ -22,23 +24,42 @@ fn money_is_neither_lost_nor_made_nor_overspent_whatever_fails() {
     let (mut reached, mut figures) = (Reached::default(), Figures::default());
     for seed in KEPT.iter().copied().chain(0..SEEDS) {
         let replay = Replay(seed);
-        let traffic = Traffic::new(seed);
+        let traffic = Traffic::new(seed, Length::Minutes);
         let mut world = World::play(seed, &traffic, true);
         let days = judge(&mut world);
         figures.add_overspend(seed, &traffic, &days);
         reached.add_all(&world.reached);
         if seed % COMPARED_ONE_IN == 0 {
-            let mut calm = World::play(seed, &traffic, false);
-            let calm_days = judge(&mut calm);
-            let in_full = is_orderly(&calm);
-            assert!(!in_full || calm.left_open == 0, "{} leases are not handed back", calm.left_open);
-            assert!(in_full || !is_told_of_all(&traffic), "money was booked late though it was held");
-            figures.add_missed(&traffic, &calm_days, &days);
+            figures.missed.add(&traffic, &play_calm(seed, &traffic), &days);
         }
         drop(replay);
     }
     figures.check();
+    figures.missed.check([(50, 2.0), (90, 5.0)]);
     reached.check(SEEDS);
+}
+
+#[test]
+fn what_can_be_spent_in_a_day_is_spent_whatever_fails() {
+    let mut missed = Missed::default();
+    for seed in 0..SEEDS / WHOLE_DAY_ONE_IN {
+        let replay = Replay(seed);
+        let traffic = Traffic::new(seed, Length::Day);
+        let days = judge(&mut World::play(seed, &traffic, true));
+        missed.add(&traffic, &play_calm(seed, &traffic), &days);
+        drop(replay);
+    }
+    missed.check([(50, 0.5), (100, 2.0)]);
+}
+
+/// Plays a run once more without faults, in which nothing may be held too long or booked to no lease.
+fn play_calm(seed: u64, traffic: &Traffic) -> Days {
+    let mut calm = World::play(seed, traffic, false);
+    let days = judge(&mut calm);
+    let in_full = is_orderly(&calm);
+    assert!(!in_full || calm.left_open == 0, "{} leases are not handed back", calm.left_open);
+    assert!(in_full || !is_told_of_all(traffic), "money was booked late though it was held");
+    days
 }
 
 /// Names the seed when a test fails under it.
@@ -111,9 +132,14 @@ struct Overspent {
 struct Figures {
     /// With exchanges of these manners.
     overspent: [Overspent; 3],
-    /// What a campaign did not spend of what it could, without faults, and because of them.
-    missed: Vec<f64>,
-    missed_by_faults: Vec<f64>,
+    missed: Missed,
+}
+
+/// What campaigns did not spend of what they could: without faults, and because of them.
+#[derive(Default)]
+struct Missed {
+    calm: Vec<f64>,
+    by_faults: Vec<f64>,
 }
 
 impl Figures {
@@ -134,8 +160,23 @@ impl Figures {
         }
     }
 
+    fn check(&self) {
+        for (manners, of) in [Manners::Punctual, Manners::Forgetful, Manners::Overdue].into_iter().zip(&self.overspent)
+        {
+            let Overspent { days, over, above, most: (bounds, part, seed) } = of;
+            println!(
+                "{manners:?}: of {days} campaign days {over} overspent, {above} by more than the bound; at most {bounds:.3} \
+                 of the bound, {:.2} % of the budget (seed {seed})",
+                part * 100.0
+            );
+        }
+        assert!(self.overspent[Manners::Punctual as usize].most.0 <= 1.0, "too much is spent");
+    }
+}
+
+impl Missed {
     /// Of campaigns that buy whatever they can and could spend their budgets.
-    fn add_missed(&mut self, traffic: &Traffic, calm: &Days, faulty: &Days) {
+    fn add(&mut self, traffic: &Traffic, calm: &Days, faulty: &Days) {
         for campaign in campaigns(traffic) {
             let budget = &campaign.budget;
             if budget.pacing() != Pacing::Asap || traffic.is_edited(budget.campaign) {
@@ -155,22 +196,14 @@ impl Figures {
                 continue;
             }
             let best = (daily * worth.len() as i128).min(budget.total.into());
-            self.missed.push(1.0 - calm as f64 / best as f64);
-            self.missed_by_faults.push(1.0 - faulty as f64 / calm as f64);
+            self.calm.push(1.0 - calm as f64 / best as f64);
+            self.by_faults.push(1.0 - faulty as f64 / calm as f64);
         }
     }
 
-    fn check(&mut self) {
-        for (manners, of) in [Manners::Punctual, Manners::Forgetful, Manners::Overdue].into_iter().zip(&self.overspent)
-        {
-            let Overspent { days, over, above, most: (bounds, part, seed) } = of;
-            println!(
-                "{manners:?}: of {days} campaign days {over} overspent, {above} by more than the bound; at most {bounds:.3} \
-                 of the bound, {:.2} % of the budget (seed {seed})",
-                part * 100.0
-            );
-        }
-        for (what, parts) in [("calm", &mut self.missed), ("by faults", &mut self.missed_by_faults)] {
+    /// At each of these percentiles no more than so many percent.
+    fn check(&mut self, bounds: [(usize, f64); 2]) {
+        for (what, parts) in [("calm", &mut self.calm), ("by faults", &mut self.by_faults)] {
             parts.sort_by(f64::total_cmp);
             let at = |part: usize| parts[(parts.len() - 1) * part / 100] * 100.0;
             println!(
@@ -181,8 +214,7 @@ impl Figures {
                 at(99),
                 at(100)
             );
-            assert!(at(50) <= 2.0 && at(90) <= 5.0, "too much is missed");
+            assert!(bounds.iter().all(|(part, most)| at(*part) <= *most), "too much is missed: {bounds:?}");
         }
-        assert!(self.overspent[Manners::Punctual as usize].most.0 <= 1.0, "too much is spent");
     }
 }

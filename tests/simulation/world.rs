@@ -186,14 +186,9 @@ impl<'t> World<'t> {
         self.agenda.insert((at, self.planned), event);
     }
 
-    /// A length of time between those in the busy time; later nobody is in a hurry.
+    /// A length of time between those in the busy minutes; later nobody is in a hurry.
     fn soon(&mut self, from_ms: i64, to_ms: i64) -> i64 {
-        let slower = match self.now {
-            now if now < self.traffic.thin_from => 1,
-            now if now < self.traffic.until => 7,
-            _ => 30,
-        };
-        self.now + self.random.random_range(from_ms * 1_000..to_ms * 1_000) * slower
+        self.now + self.random.random_range(from_ms * 1_000..to_ms * 1_000) * self.traffic.slowness(self.now)
     }
 
     fn happens(&mut self, event: Event) {

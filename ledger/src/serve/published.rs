@@ -14,13 +14,22 @@ use crate::limits::LAST_PUBLISHED_RECORDS;
 #[cfg(test)]
 mod tests;
 
+/// What one record of ours says of the journal entry that it names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sign {
+    /// It is one of its effects.
+    Effect(u64),
+    /// It is a watermark: the effects of this entry are published, and those of all before it.
+    Whole(u64),
+}
+
 /// How far a stream has got: effects are published in the order of the journal, so everything up to here is there.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Published {
     /// The last journal entry of which effects were seen; 0: none.
     pub(super) sequence: u64,
-    /// How many of its effects there are.
-    count: usize,
+    /// How many of its effects there are; `None`: all.
+    count: Option<usize>,
     /// What there was of ours is kept no longer, so nobody can tell; nothing is published twice.
     forgotten: bool,
     /// The end of the stream is other shards', and did not tell: [`unpublished`] does.
@@ -28,31 +37,38 @@ pub(super) struct Published {
 }
 
 impl Published {
-    /// Reads the end of the stream. `sequence_of` names the entry a record follows from; `None`: it is not ours.
+    /// Nothing of ours was seen.
+    fn nothing() -> Self {
+        Self { sequence: 0, count: Some(0), forgotten: false, unknown: false }
+    }
+
+    /// Reads the end of the stream. `sign_of` says what a record tells; `None`: it is not ours.
     pub(super) async fn find<M: StreamRecord>(
         log: &EventLog,
         stream: Stream,
         shard: Shard,
-        sequence_of: impl Fn(M) -> Option<u64>,
+        sign_of: impl Fn(M) -> Option<Sign>,
     ) -> Result<Self, ServeError> {
         let (starts, ends) =
             (log.starts(stream).await.map_err(unread(stream))?, log.ends(stream).await.map_err(unread(stream))?);
         let mut wanted = LAST_PUBLISHED_RECORDS;
         loop {
             let from: Offsets = ends.iter().map(|end| back(wanted, end, &starts)).collect();
-            let (mut last, mut oldest) = (Self::default(), BTreeMap::new());
+            let (mut last, mut oldest) = (Self::nothing(), BTreeMap::new());
             let mut tail = log.read_from(stream, &from);
             while !tail.offsets().reached(&ends) {
                 for record in tail.next().await.map_err(unread(stream))? {
-                    let Some(sequence) = sequence_of(understood(stream, &record)?) else { continue };
+                    let Some(sign) = sign_of(understood(stream, &record)?) else { continue };
+                    let (Sign::Effect(sequence) | Sign::Whole(sequence)) = sign;
                     oldest.entry(record.partition).or_insert(sequence);
-                    last.see(sequence);
+                    last.see(sign);
                 }
             }
             // In each partition: before an earlier entry's effects there can be none of the last one's.
-            let saw_earlier = |partition| oldest.get(&partition).is_some_and(|oldest| *oldest < last.sequence);
+            let until = if last.is_whole() { last.sequence + 1 } else { last.sequence };
+            let saw_earlier = |partition| oldest.get(&partition).is_some_and(|oldest| *oldest < until);
             if from.iter().all(|(partition, from)| from == starts.of(partition) || saw_earlier(partition)) {
-                last.forgotten = last.sequence == 0 && starts.sum() > 0;
+                last.forgotten = last.is_forgotten(starts.sum() > 0);
                 return Ok(last);
             }
             // A shard may have little of a partition, or nothing.
@@ -63,11 +79,25 @@ impl Published {
         }
     }
 
-    fn see(&mut self, sequence: u64) {
+    /// Whether nobody can tell, of a stream that may have lost its start.
+    fn is_forgotten(&self, is_cut: bool) -> bool {
+        self.sequence == 0 && is_cut
+    }
+
+    /// Whether nothing of its entry is missing.
+    fn is_whole(&self) -> bool {
+        self.count.is_none()
+    }
+
+    fn see(&mut self, sign: Sign) {
+        let (sequence, count) = match sign {
+            Sign::Effect(sequence) => (sequence, Some(1)),
+            Sign::Whole(sequence) => (sequence, None),
+        };
         match sequence.cmp(&self.sequence) {
             Ordering::Less => {}
-            Ordering::Equal => self.count += 1,
-            Ordering::Greater => *self = Self { sequence, count: 1, ..*self },
+            Ordering::Equal => self.count = self.count.zip(count).map(|(sum, more)| sum + more),
+            Ordering::Greater => *self = Self { sequence, count, ..*self },
         }
     }
 
@@ -76,7 +106,7 @@ impl Published {
         let there = match sequence.cmp(&self.sequence) {
             _ if self.forgotten => effects.len(),
             Ordering::Less => effects.len(),
-            Ordering::Equal => self.count,
+            Ordering::Equal => self.count.unwrap_or(effects.len()),
             Ordering::Greater => 0,
         };
         effects.into_iter().skip(there)
@@ -91,7 +121,7 @@ pub(super) async fn unpublished<M: StreamRecord>(
     stream: Stream,
     since: u64,
     records: Vec<KeyValue>,
-    sequence_of: impl Fn(M) -> Option<u64>,
+    sign_of: impl Fn(M) -> Option<Sign>,
 ) -> Result<Vec<KeyValue>, ServeError> {
     let mut expected: BTreeMap<Partition, usize> = BTreeMap::new();
     for (key, _) in &records {
@@ -109,8 +139,11 @@ pub(super) async fn unpublished<M: StreamRecord>(
         let mut tail = log.read_from(stream, &from);
         while !tail.offsets().reached(&ends) {
             for record in tail.next().await.map_err(unread(stream))? {
-                match sequence_of(understood(stream, &record)?) {
-                    Some(sequence) if sequence >= since => *there.entry(record.partition).or_default() += 1,
+                match sign_of(understood(stream, &record)?) {
+                    Some(Sign::Whole(sequence)) if sequence >= since => return Ok(Vec::new()),
+                    Some(Sign::Effect(sequence)) if sequence >= since => {
+                        *there.entry(record.partition).or_default() += 1;
+                    }
                     Some(_) => {
                         earlier.insert(record.partition);
                     }

@@ -3,9 +3,9 @@
 use decision::ids::ShardId;
 use event_log::{EventLog, Offset, ReadError, Record, Stream, Writer};
 use proto::record::{StreamRecord, decode};
-use proto::wire::{JournalEntry, LeaseRecord, Outcome, journal_entry::Input};
+use proto::wire::{JournalEntry, LeaseRecord, Outcome, OutcomeKind, journal_entry::Input, lease_record::Event};
 
-use super::published::{Published, unpublished};
+use super::published::{Published, Sign, unpublished};
 use super::shard::Shard;
 use super::{ServeError, publish, snapshots, unread};
 use crate::ledger::{Effects, Ledger};
@@ -13,9 +13,12 @@ use crate::ledger::{Effects, Ledger};
 /// Folds the journal, from the last snapshot on where there is one, and publishes the effects that are not in their streams
 /// yet. With the books comes the journal entry of that snapshot; 0: none.
 pub(super) async fn rebuild(log: &EventLog, writer: &Writer, shard: Shard) -> Result<(Ledger, u64), ServeError> {
-    let of_shard = |of: u32, sequence: u64| Some(sequence).filter(|sequence| of == shard.id.0 && *sequence > 0);
-    let of_outcome = |o: Outcome| of_shard(o.shard, o.sequence);
-    let of_lease = |l: LeaseRecord| of_shard(l.shard, l.sequence);
+    let sign = |of: u32, sequence: u64, is_watermark: bool| {
+        let sign = if is_watermark { Sign::Whole(sequence) } else { Sign::Effect(sequence) };
+        (of == shard.id.0 && sequence > 0).then_some(sign)
+    };
+    let of_outcome = |o: Outcome| sign(o.shard, o.sequence, o.kind() == OutcomeKind::Watermark);
+    let of_lease = |l: LeaseRecord| sign(l.shard, l.sequence, matches!(l.event, Some(Event::Read(_))));
     let outcomes = Published::find(log, Stream::Outcomes, shard, of_outcome).await?;
     let leases = Published::find(log, Stream::Leases, shard, of_lease).await?;
     let (mut ledger, from) = snapshots::last(log, shard).await.unwrap_or((Ledger::new(shard.id), Offset(0)));

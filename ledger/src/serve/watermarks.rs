@@ -1,4 +1,5 @@
-//! Says how far a shard has read: to nodes, which take what nobody won by then for lost, and to whoever reads `outcomes`.
+//! Says how far a shard has read: to nodes, which take what nobody won by then for lost, to whoever reads `outcomes`, and to
+//! the shard itself after a restart: behind a watermark nothing of what it published is missing.
 
 use decision::ids::ShardId;
 use decision::time::Micros;
@@ -30,26 +31,29 @@ impl Watermarks {
     /// What to say once everything that the streams held at `at` is folded and published: what to append to `leases`, and to
     /// `outcomes`.
     pub(super) fn due(&mut self, books: &Ledger, at: Micros) -> [Vec<KeyValue>; 2] {
-        let shard = self.shard.0;
+        let (shard, sequence) = (self.shard.0, books.sequence());
         let read = Event::Read(LeaseRead { notices_until: at.0 });
-        let read = LeaseRecord { at: at.0, event: Some(read), shard, ..LeaseRecord::default() };
+        let read = LeaseRecord { at: at.0, event: Some(read), shard, sequence, ..LeaseRecord::default() };
         let kind = OutcomeKind::Watermark.into();
-        let watermark = Outcome { kind, shard, at: at.0, ..Outcome::default() };
-        let is_due = self.is_due(books, at);
-        let leases = if books.is_lending() { &self.leases[..] } else { &[] };
-        let outcomes = if is_due { &self.outcomes[..] } else { &[] };
+        let watermark = Outcome { kind, shard, sequence, at: at.0, ..Outcome::default() };
+        let [in_leases, in_outcomes] = self.are_due(sequence, books.is_lending(), at);
         let to_each = |keys: &[Vec<u8>], value: Vec<u8>| keys.iter().map(|key| (key.clone(), value.clone())).collect();
-        [to_each(leases, encode(&read)), to_each(outcomes, encode(&watermark))]
+        [
+            if in_leases { to_each(&self.leases, encode(&read)) } else { Vec::new() },
+            if in_outcomes { to_each(&self.outcomes, encode(&watermark)) } else { Vec::new() },
+        ]
     }
 
-    fn is_due(&mut self, books: &Ledger, at: Micros) -> bool {
+    /// Whether anything is to be said in `leases`, and in `outcomes`. With nothing lent nodes wait for nothing, but a restart is
+    /// to find how far both streams got.
+    fn are_due(&mut self, sequence: u64, is_lending: bool, at: Micros) -> [bool; 2] {
         let (said, last) = self.said;
-        let pause = if books.sequence() == last { WATERMARK_IDLE_S } else { WATERMARK_S };
+        let pause = if sequence == last { WATERMARK_IDLE_S } else { WATERMARK_S };
         let is_due = at >= said.plus_seconds(pause);
         if is_due {
-            self.said = (at, books.sequence());
+            self.said = (at, sequence);
         }
-        is_due
+        [is_lending || is_due, is_due]
     }
 }
 
@@ -83,6 +87,26 @@ fn keys(partitions: u32, partition_of: impl Fn(&[u8]) -> Partition) -> Vec<Vec<u
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nodes_that_hold_money_are_told_each_time_and_analysts_now_and_then() {
+        let mut watermarks =
+            Watermarks { shard: ShardId(0), leases: vec![], outcomes: vec![], said: (Micros(i64::MIN), 0) };
+        let mut check = |second: i64, sequence, is_lending, expected| {
+            let due = watermarks.are_due(sequence, is_lending, Micros(second * 1_000_000));
+            assert_eq!(due, expected, "second {second}");
+        };
+        check(0, 1, false, [true, true]);
+        check(1, 1, true, [true, false]);
+        check(9, 2, false, [false, false]);
+        check(9, 2, true, [true, false]);
+        check(10, 2, true, [true, true]);
+        check(20, 2, false, [false, false]);
+        check(309, 2, true, [true, false]);
+        check(310, 2, false, [true, true]);
+        check(319, 3, false, [false, false]);
+        check(320, 3, false, [true, true]);
+    }
 
     #[test]
     fn each_partition_gets_a_record_of_its_own() {

@@ -1147,8 +1147,8 @@ pub struct LeaseSettled {
     #[prost(bytes = "vec", repeated, tag = "8")]
     pub lost: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
 }
-/// How far a shard has read. While money of it is lent, it is in each partition of `leases` about once a second. It has no `sequence`,
-/// since it follows from no entry.
+/// How far a shard has read. It is in each partition of `leases`, while money of it is lent about once a second. It follows from no
+/// entry: its `sequence` is the last one before it, of which everything is published.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct LeaseRead {
     /// The notices that were in their stream at this moment: what follows from them stands before this record.
@@ -1298,7 +1298,7 @@ pub struct Outcome {
     /// The journal entry it follows from. At most one outcome of a kind and campaign follows from an entry.
     #[prost(uint32, tag = "1")]
     pub shard: u32,
-    /// Absent of watermarks.
+    /// Of a watermark, which follows from no entry, the last one before it, of which everything is published.
     #[prost(uint64, tag = "2")]
     pub sequence: u64,
     #[prost(enumeration = "OutcomeKind", tag = "3")]
@@ -1470,7 +1470,7 @@ pub enum OutcomeKind {
     /// has none.
     DayClosed = 8,
     /// A shard has read so far: the notices that were in their stream at `at` are in `outcomes`, those of this partition before this
-    /// record. It is in each partition, and has no `sequence`, since it follows from no entry.
+    /// record. It is in each partition.
     Watermark = 9,
     /// Other money is booked for an impression than was: `charged` is the difference. The rest is as in what it corrects.
     Correction = 10,
