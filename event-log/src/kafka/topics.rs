@@ -71,6 +71,12 @@ impl Topics {
         Ok(topics)
     }
 
+    /// As they would be with so many partitions each.
+    #[cfg(test)]
+    pub(super) fn of_test(prefix: &str, partitions: u32) -> Self {
+        Self { topics: Stream::ALL.iter().map(|stream| (format!("{prefix}{stream}"), partitions)).collect() }
+    }
+
     pub(super) fn name(&self, stream: Stream) -> &str {
         &self.topics[stream as usize].0
     }

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use event_log::{EventLog, KafkaLog, KafkaOptions, Notices, Stream, block_on};
-use proto::record::encode;
-use proto::wire::{LeaseAsk, LeaseRecord, lease_record::Event};
+use event_log::{EventLog, KafkaLog, KafkaOptions, Notices, Offsets, Stream, block_on};
+use proto::record::{decode, encode};
+use proto::wire::{LeaseAsk, LeaseRecord, Outcome, OutcomeKind, lease_record::Event};
 use rdkafka::admin::{AdminOptions, NewPartitions};
 use serde_json::Value;
 
@@ -175,6 +175,41 @@ fn a_ledger_that_is_fenced_from_outside_goes_on_and_takes_over_again() {
     let grants = || installation.events("leases").into_iter().filter_map(|record| Some(record.get("grant")?.clone()));
     let refusals: Vec<Value> = grants().map(|grant| grant["refusal"].clone()).collect();
     assert_eq!(refusals, ["unknown_campaign"], "{:?}", grants().collect::<Vec<_>>());
+}
+
+/// The shards that say in a stream how far they have read, by partition.
+fn watermarks(log: &EventLog, stream: Stream) -> BTreeMap<u32, BTreeSet<u32>> {
+    let shard_of = |value: &[u8]| match stream {
+        Stream::Leases => {
+            let record: LeaseRecord = decode(value).expect("a record");
+            matches!(record.event, Some(Event::Read(_))).then_some(record.shard)
+        }
+        _ => {
+            let outcome: Outcome = decode(value).expect("a record");
+            (outcome.kind() == OutcomeKind::Watermark).then_some(outcome.shard)
+        }
+    };
+    let ends = block_on(log.ends(stream)).expect("they are told");
+    let mut tail = log.read_from(stream, &Offsets::default());
+    let mut shards = BTreeMap::<u32, BTreeSet<u32>>::new();
+    while !tail.offsets().reached(&ends) {
+        for record in block_on(tail.next()).expect("they are read") {
+            shards.entry(record.partition.0).or_default().extend(shard_of(&record.value));
+        }
+    }
+    shards
+}
+
+#[test]
+fn each_shard_says_in_each_partition_how_far_it_has_read() {
+    let installation = Installation::new();
+    let ledger = installation.start("ledger");
+    until_shared(&[&ledger]);
+    let log = stranger(&installation);
+    for stream in [Stream::Leases, Stream::Outcomes] {
+        let each = (0..log.partitions(stream)).map(|partition| (partition, (0..4).collect())).collect();
+        until(|| watermarks(&log, stream) == each, &|| format!("{stream}: {:?}", watermarks(&log, stream)));
+    }
 }
 
 #[test]

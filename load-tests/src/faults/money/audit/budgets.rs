@@ -13,6 +13,9 @@ use crate::faults::money::plan::{BIDDERS, Campaign, Terms};
 /// The part of a daily budget that may be spent above it, where that is more than one bid of each node.
 const OVERSPEND_MAX: f64 = 0.01;
 
+/// Impressions before the fault by which it is told what a campaign buys.
+const SHOWN_MIN: u32 = 30;
+
 /// What one campaign spent in one day. Amounts are nanos of its currency.
 #[derive(Clone, Debug, Serialize)]
 pub struct Spend {
@@ -28,8 +31,8 @@ pub struct Spend {
     pub late: i128,
     /// Its highest bid.
     pub bid_max: i128,
-    /// What the traffic would have had it spend, by the rate of the time before the fault; `None`: it is paced or capped,
-    /// or had spent its budget by then.
+    /// What the traffic would have had it spend, by the rate of the time before the fault; `None`: it is paced or capped, had
+    /// spent its budget by then, or bought too little by then to tell.
     pub demand: Option<i128>,
 }
 
@@ -108,9 +111,10 @@ fn demand(history: &History, campaign: &Campaign, number: &str, rate: i64) -> Op
             _ => None,
         })
         .collect();
-    let spent: i128 =
-        before.filter(|(bid, _)| ours.contains(bid)).map(|(_, price)| in_campaign_currency(price, rate)).sum();
-    let shows = campaign.terms == Terms::Asap && spent < i128::from(campaign.daily_nanos) / 2 && struck > first;
+    let prices = before.filter(|(bid, _)| ours.contains(bid)).map(|(_, price)| in_campaign_currency(price, rate));
+    let (count, spent) = prices.fold((0, 0), |(count, sum), price| (count + 1, sum + price));
+    let buys = campaign.terms == Terms::Asap && spent < i128::from(campaign.daily_nanos) / 2;
+    let shows = buys && count >= SHOWN_MIN && struck > first;
     shows.then(|| spent * i128::from(last - first) / i128::from(struck - first))
 }
 
