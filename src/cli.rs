@@ -118,14 +118,17 @@ enum Command {
     /// Charge other money for impressions than was booked: all of a file, or nothing where anything is wrong.
     ///
     /// The file is CSV with a header; its columns may stand in any order: impression (our id of it, as bids, outcomes and
-    /// reconcile have it), charged (what it is to cost instead, a decimal in the campaign's currency; 0 takes it back
-    /// whole) and reason (a short text, for analysts). Other columns are not read. Nothing may come to more than was bid.
+    /// reconcile have it), reason (a short text, for analysts), and one of two amounts. spend is what the exchange bills for it
+    /// instead, in the currency of the bid, from which charges follow by the fees that the bid had. charged is what the
+    /// advertiser is to pay instead, with all fees, in the campaign's currency. 0 takes it back whole. A column currency
+    /// says in which the amount is, and is checked. Other columns are not read, and told. Nothing may come to more than the
+    /// whole bid.
     ///
     /// The ledger books the difference, which gives the budget back, and shows it in the stream outcomes. The same file again
     /// books nothing.
     ///
-    /// Ends with exit code 0 where every line is booked, 1 where some were asked for and are not booked yet, 2 where nothing
-    /// was asked for: every mistake in the file is named then.
+    /// Ends with exit code 0 where every line is booked, 1 where some were asked for and are not booked yet, or nobody knows, 2
+    /// where nothing was asked for: every mistake in the file is named then.
     Correct {
         /// The file; `-` for standard input.
         file: PathBuf,

@@ -12,16 +12,38 @@ use tokio::net::TcpStream;
 #[derive(Debug)]
 pub(crate) struct AdminAddress(pub(crate) String);
 
+/// Why there is no answer, in a sentence.
+#[derive(Debug)]
+pub(crate) enum Unanswered {
+    /// Nothing was asked.
+    Unreachable(String),
+    /// It was asked, and may be done.
+    BrokeOff(String),
+}
+
+impl From<Unanswered> for String {
+    fn from(why: Unanswered) -> Self {
+        let (Unanswered::Unreachable(why) | Unanswered::BrokeOff(why)) = why;
+        why
+    }
+}
+
+impl From<String> for Unanswered {
+    fn from(why: String) -> Self {
+        Self::Unreachable(why)
+    }
+}
+
 /// Sends one request and returns the answer as it begins, so that a long one can be read while it is written.
 ///
 /// # Errors
-/// A sentence, where nothing answers at that address.
+/// Nothing answers at that address.
 pub(crate) async fn send<B>(
     admin: &AdminAddress,
     method: Method,
     path: &str,
     body: B,
-) -> Result<http::Response<Incoming>, String>
+) -> Result<http::Response<Incoming>, Unanswered>
 where
     B: Body<Data: Send, Error: std::error::Error + Send + Sync> + Send + 'static,
 {
@@ -39,23 +61,24 @@ where
         .header(header::CONTENT_TYPE, "application/json")
         .body(body)
         .map_err(|problem| problem.to_string())?;
-    sender.send_request(request).await.map_err(|problem| nothing(&problem))
+    sender.send_request(request).await.map_err(|problem| Unanswered::BrokeOff(nothing(&problem)))
 }
 
 /// Sends `body` and returns status and answer.
 ///
 /// # Errors
-/// A sentence, where nothing answers at that address.
+/// Nothing answers at that address, or not to the end.
 pub(crate) fn ask(
     admin: &AdminAddress,
     method: Method,
     path: &str,
     body: Bytes,
-) -> Result<(StatusCode, Bytes), String> {
+) -> Result<(StatusCode, Bytes), Unanswered> {
     block_on(async {
         let answer = send(admin, method, path, Full::new(body)).await?;
         let status = answer.status();
-        let body = answer.into_body().collect().await.map_err(|problem| format!("the answer broke off: {problem}"))?;
+        let broke_off = |problem| Unanswered::BrokeOff(format!("the answer broke off: {problem}"));
+        let body = answer.into_body().collect().await.map_err(broke_off)?;
         Ok((status, body.to_bytes()))
     })
 }
@@ -72,7 +95,7 @@ pub(crate) fn read<T: DeserializeOwned>(status: StatusCode, body: &[u8]) -> Resu
 ///
 /// # Errors
 /// Where no runtime can be made, or as the conversation says.
-pub(crate) fn block_on<T>(conversation: impl Future<Output = Result<T, String>>) -> Result<T, String> {
+pub(crate) fn block_on<T, E: From<String>>(conversation: impl Future<Output = Result<T, E>>) -> Result<T, E> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|problem| problem.to_string())?;
     let ended = runtime.block_on(conversation);

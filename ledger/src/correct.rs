@@ -12,23 +12,32 @@ use decision::money::Nanos;
 use decision::time::Micros;
 use event_log::{AppendError, EventLog, OpenError, ReadError, Stream};
 use proto::record::RecordError;
-use proto::wire::{Correction, LeaseRecord, lease_record::Event};
+use proto::wire::{LeaseRecord, lease_record::Event};
 use thiserror::Error;
 use tokio::sync::Mutex;
-use tracing::info;
+use tracing::{info, warn};
 
 use crate::limits::{BY_BYTES_MAX, CORRECTIONS_TIME_MAX};
 use crate::serve::{ServeError, append_batch, lease_record};
 use crate::table::Mistakes;
-use booked::Booked;
-use file::Row;
+use booked::{Booked, Wanted};
+use file::File;
 
 mod booked;
 mod file;
 #[cfg(test)]
 mod tests;
 
-/// What became of the corrections of a file.
+/// What became of a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// Line by line.
+    pub corrected: Vec<Corrected>,
+    /// Names of columns that were not read, as they may be shown.
+    pub ignored: Vec<String>,
+}
+
+/// What became of one line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Corrected {
     /// The line of the file.
@@ -106,36 +115,37 @@ impl Corrector {
     /// tells the time.
     ///
     /// # Errors
-    /// Nothing was asked for, unless nobody knows.
-    pub async fn correct(&self, file: &[u8], by: &str, now: Micros) -> Result<Vec<Corrected>, CorrectError> {
+    /// Nothing was asked for, unless nobody knows ([`CorrectError::Unknown`]).
+    pub async fn correct(&self, file: &[u8], by: &str, now: Micros) -> Result<Answer, CorrectError> {
         if by.is_empty() || by.len() > BY_BYTES_MAX || by.chars().any(char::is_control) {
             return Err(CorrectError::By);
         }
-        let rows = file::read(file)?;
+        let File { rows, ignored } = file::read(file)?;
         let _turn = self.turn.lock().await;
         let mut booked = Booked::find(&self.log, &rows).await?;
         let mut mistakes = Mistakes::default();
-        let found = rows.iter().filter_map(|row| booked.check(row, by, now, &mut mistakes));
-        let found: Vec<Correction> = found.collect();
+        let wanted = rows.iter().filter_map(|row| booked.check(row, by, now, &mut mistakes));
+        let wanted: Vec<Wanted> = wanted.collect();
         if !mistakes.are_none() {
             return Err(CorrectError::Mistakes(mistakes));
         }
-        let wanted = found.iter().filter(|correction| correction.before != correction.charged);
-        let wanted: Vec<LeaseRecord> = wanted
+        let news = wanted.iter().map(|wanted| &wanted.correction).filter(|it| it.before != it.charged);
+        let news: Vec<LeaseRecord> = news
             .map(|correction| {
                 let event = Some(Event::Correction(correction.clone()));
                 LeaseRecord { at: now.0, event, ..LeaseRecord::default() }
             })
             .collect();
-        if !wanted.is_empty() {
-            self.ask(&wanted).await?;
-            info!(by, corrections = wanted.len(), "corrections asked for");
-            let waited = tokio::time::timeout(CORRECTIONS_TIME_MAX, booked.until_as_wanted(&rows)).await;
-            if let Ok(read) = waited {
-                read?;
+        if !news.is_empty() {
+            self.ask(&news).await?;
+            info!(by, corrections = news.len(), "corrections asked for");
+            // What is asked for is booked whether it can be read or not.
+            let waited = tokio::time::timeout(CORRECTIONS_TIME_MAX, booked.until_as_wanted(&wanted)).await;
+            if let Ok(Err(problem)) = waited {
+                warn!(%problem, "nobody knows which corrections are booked");
             }
         }
-        Ok(rows.iter().zip(&found).map(|(row, correction)| corrected(row, correction, &booked)).collect())
+        Ok(Answer { corrected: wanted.iter().map(|wanted| corrected(wanted, &booked)).collect(), ignored })
     }
 
     /// All of them or none.
@@ -149,16 +159,17 @@ impl Corrector {
     }
 }
 
-fn corrected(row: &Row, correction: &Correction, booked: &Booked) -> Corrected {
+fn corrected(wanted: &Wanted, booked: &Booked) -> Corrected {
+    let Wanted { line, impression, correction } = wanted;
     let original = correction.original.as_deref().cloned().unwrap_or_default();
     Corrected {
-        line: row.line,
-        impression: row.impression,
+        line: *line,
+        impression: *impression,
         campaign: original.campaign,
         currency: original.campaign_currency,
         before: Nanos::new(correction.before),
-        charged: row.charged,
-        state: match booked.is_as_wanted(row) {
+        charged: Nanos::new(correction.charged),
+        state: match booked.is_as_wanted(wanted) {
             _ if correction.before == correction.charged => State::Unchanged,
             true => State::Booked,
             false => State::Asked,

@@ -14,7 +14,7 @@ use account::{Account, AdvertiserAccount, Budget};
 use memory::Memory;
 
 pub use account::Sums;
-pub(crate) use correct::{most, stands_for_money};
+pub(crate) use correct::{Terms, stands_for_money};
 pub use snapshot::SnapshotError;
 
 mod account;

@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Json, Router};
 use bytes::Bytes;
-use ledger::correct::{CorrectError, Corrected, Corrector, State as Progress};
+use ledger::correct::{self, CorrectError, Corrected, Corrector, State as Progress};
 use ledger::limits::CORRECTIONS_BYTES_MAX;
 use serde::{Deserialize, Serialize};
 
@@ -16,12 +16,18 @@ use crate::app::clock;
 /// Whose corrections they are where nobody says.
 const BY: &str = "unnamed";
 
-/// What became of a file: `corrections` where it was accepted, `error` where nothing was asked for.
+/// What became of a file: `corrections` where it was accepted, and `error` where nothing was asked for, or nobody knows
+/// (`unknown`).
 #[derive(Debug, Default, Deserialize, Serialize)]
 pub(crate) struct Answer {
     #[serde(default)]
     pub(crate) corrections: Vec<Row>,
+    /// Columns that were not read.
+    #[serde(default)]
+    pub(crate) ignored: Vec<String>,
     pub(crate) error: Option<String>,
+    #[serde(default)]
+    pub(crate) unknown: bool,
 }
 
 /// What became of a line. Amounts are decimal text.
@@ -82,6 +88,10 @@ async fn correct(
     let (Query(Asked { by }), file) = match (query, file) {
         (Ok(query), Ok(file)) => (query, file),
         (Err(rejection), _) => return refuse(rejection.status(), rejection.body_text()),
+        (_, Err(rejection)) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+            let most = CORRECTIONS_BYTES_MAX / 1_024 / 1_024;
+            return refuse(rejection.status(), format!("the file must be at most {most} MiB: split it"));
+        }
         (_, Err(rejection)) => return refuse(rejection.status(), rejection.body_text()),
     };
     let by = by.unwrap_or_else(|| BY.to_owned());
@@ -92,11 +102,15 @@ async fn correct(
         runtime.map(|runtime| runtime.block_on(corrector.correct(&file, &by, clock())))
     };
     match tokio::task::spawn_blocking(work).await {
-        Ok(Ok(Ok(corrected))) => {
+        Ok(Ok(Ok(correct::Answer { corrected, ignored }))) => {
             let corrections = corrected.into_iter().map(Row::from).collect();
-            Json(Answer { corrections, error: None }).into_response()
+            Json(Answer { corrections, ignored, ..Answer::default() }).into_response()
         }
-        Ok(Ok(Err(problem))) => refuse(status(&problem), problem.to_string()),
+        Ok(Ok(Err(problem))) => {
+            let unknown = matches!(problem, CorrectError::Unknown(_));
+            let answer = Answer { error: Some(problem.to_string()), unknown, ..Answer::default() };
+            (status(&problem), Json(answer)).into_response()
+        }
         Ok(Err(problem)) => refuse(StatusCode::INTERNAL_SERVER_ERROR, problem.to_string()),
         Err(problem) => refuse(StatusCode::INTERNAL_SERVER_ERROR, problem.to_string()),
     }
@@ -112,5 +126,5 @@ fn status(problem: &CorrectError) -> StatusCode {
 }
 
 fn refuse(status: StatusCode, error: String) -> Response {
-    (status, Json(Answer { corrections: Vec::new(), error: Some(error) })).into_response()
+    (status, Json(Answer { error: Some(error), ..Answer::default() })).into_response()
 }

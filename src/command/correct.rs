@@ -8,25 +8,40 @@ use http::{Method, StatusCode};
 
 use super::encoded;
 use crate::admin::corrections::{Answer, Row, Said};
-use crate::client::{AdminAddress, ask, read};
+use crate::client::{AdminAddress, Unanswered, ask, read};
 
 /// Corrects what `file` names, all or nothing. Whether all of it is booked.
 pub(crate) fn run(admin: &AdminAddress, file: &Path, by: Option<&str>) -> Result<bool, String> {
     let mut corrections = Vec::new();
-    let at = |problem: std::io::Error| format!("{}: {problem}", file.display());
+    let at = |problem: std::io::Error| format!("{}: nothing is corrected\n{problem}", file.display());
     if file.as_os_str() == "-" {
         std::io::stdin().lock().read_to_end(&mut corrections).map_err(at)?;
     } else {
         corrections = std::fs::read(file).map_err(at)?;
     }
     let path = by.map_or_else(|| "/corrections".to_owned(), |by| format!("/corrections?by={}", encoded(by)));
-    let (status, answer) = ask(admin, Method::POST, &path, Bytes::from(corrections))?;
+    // An answer that broke off leaves open what became of it.
+    let unknown = |why: &str| {
+        eprintln!("{}: nobody knows what is corrected; the same file again tells\n{why}", file.display());
+        Ok(false)
+    };
+    let (status, answer) = match ask(admin, Method::POST, &path, Bytes::from(corrections)) {
+        Ok(answered) => answered,
+        Err(Unanswered::BrokeOff(problem)) => return unknown(&problem),
+        Err(Unanswered::Unreachable(problem)) => {
+            return Err(format!("{}: nothing is corrected\n{problem}", file.display()));
+        }
+    };
     let answer: Answer = read(status, &answer)?;
+    if !answer.ignored.is_empty() {
+        eprintln!("columns that are not read: {}", answer.ignored.join(", "));
+    }
     match (status, answer.error) {
         (StatusCode::OK, None) => {
             print!("{}", told(&answer.corrections));
             Ok(answer.corrections.iter().all(|row| row.state != Said::Asked))
         }
+        (_, Some(error)) if answer.unknown => unknown(&error),
         (_, error) => {
             let error = error.unwrap_or_else(|| format!("answered {status}"));
             Err(format!("{}: nothing is corrected\n{error}", file.display()))

@@ -94,7 +94,7 @@ line 4, column reason: must be a text of 1 to 200 bytes on one line, not ``
     assert_eq!((code, said.as_str()), (Some(2), ""));
     let expected = "FILE: nothing is corrected
 line 3, column impression: nothing was booked for it
-line 4, column charged: must be at most 0.009 USD, which was bid, not `0.01`
+line 4, column charged: must be at most 0.009 USD, the whole bid, not `0.01`
 ";
     assert_eq!(error, expected);
     assert_eq!(books(&vernier)["corrected_nanos"], "0");

@@ -203,21 +203,40 @@ creatives:
         landing_url: https://boots.example/
 ";
 
+/// A node with that campaign and a person of its segment.
+fn up_with_fees() -> Vernier {
+    let demo = "[rates]\nEUR = 1.10\n[[exchange]]\nname = \"demo\"\nuser_ids = \"ours\"\nfee = \"2.5%\"\n";
+    let vernier = Vernier::up_with(demo);
+    vernier.ask(&["apply", &write(vernier.data.path(), "boots.yaml", WITH_FEES)]);
+    let person = r#"{"user":"ann","segment":"boots-lovers","until":"2036-01-01T00:00:00Z"}"#;
+    until(|| explain(&vernier).contains("boots"), &|| explain(&vernier));
+    vernier.ask(&["segments", "import", &write(vernier.data.path(), "people.jsonl", person)]);
+    until(|| result(&explain(&vernier), "boots") == "bid", &|| explain(&vernier));
+    vernier
+}
+
+fn explain(vernier: &Vernier) -> String {
+    let request = String::from_utf8(bid_request("ann")).expect("text");
+    vernier.ask(&["explain", "--request", &write(vernier.data.path(), "r.json", &request)])
+}
+
+/// Holds a report of the demo exchange against what was booked for an impression: the exit code, and what it says.
+fn reconcile(vernier: &Vernier, charge: &(String, Value), spend: &str) -> (Option<i32>, String) {
+    let (id, day) = (&charge.0, &charge.1["at"].as_str().expect("a time")[..10]);
+    let report = format!("impression,day,exchange,campaign,spend,currency\n{id},{day},demo,boots,{spend},USD\n");
+    let report = write(vernier.data.path(), "report.csv", &report);
+    let output = vernier.command(&["reconcile", "--exchange-report", &report, "--tolerance", "0"]);
+    (output.status.code(), String::from_utf8(output.stdout).expect("text"))
+}
+
 /// The example of `docs/fees.md`.
 #[test]
 fn an_exchange_is_offered_net_and_the_advertiser_is_charged_gross() {
-    let demo = "[rates]\nEUR = 1.10\n[[exchange]]\nname = \"demo\"\nuser_ids = \"ours\"\nfee = \"2.5%\"\n";
-    let mut vernier = Vernier::up_with(demo);
-    vernier.ask(&["apply", &write(vernier.data.path(), "boots.yaml", WITH_FEES)]);
-    let person = r#"{"user":"ann","segment":"boots-lovers","until":"2036-01-01T00:00:00Z"}"#;
-    let request = write(vernier.data.path(), "r.json", &String::from_utf8(bid_request("ann")).expect("text"));
-    let explain = || vernier.ask(&["explain", "--request", &request]);
-    until(|| explain().contains("boots"), &explain);
-    vernier.ask(&["segments", "import", &write(vernier.data.path(), "people.jsonl", person)]);
-    until(|| result(&explain(), "boots") == "bid", &explain);
+    let mut vernier = up_with_fees();
     let steps = "12.00 EUR for segment boots-lovers -> 9.560975 EUR for media: without a margin of 15 %, \
                  without 0.40 EUR for data, the exchange bills 2.5 % besides -> 10.517072 in the currency of the bid";
-    assert!(explain().contains(steps), "{}", explain());
+    let explained = explain(&vernier);
+    assert!(explained.contains(steps), "{explained}");
     let bid = vernier.bid("ann");
     assert_eq!(bid["price"].as_f64(), Some(10.517072));
     assert_eq!(vernier.call(&url(&bid, "burl", "5.5")).status, 204);
@@ -232,12 +251,33 @@ fn an_exchange_is_offered_net_and_the_advertiser_is_charged_gross() {
     let price = &vernier.events("bids")[0]["price"];
     assert_eq!((&price["paced_cpm"], &price["media_cpm"]), (&"12.00".into(), &"9.560975".into()));
     assert_eq!(price["fees"]["exchange_ppm"], 25_000);
-    let report = format!(
-        "impression,day,exchange,campaign,spend,currency\n{},{},demo,boots,0.0055,USD\n",
-        charges[0].0,
-        &charge["at"].as_str().expect("a time")[..10]
-    );
-    let report = write(vernier.data.path(), "report.csv", &report);
-    let output = vernier.command(&["reconcile", "--exchange-report", &report, "--tolerance", "0"]);
-    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stdout));
+    let (code, told) = reconcile(&vernier, &charges[0], "0.0055");
+    assert_eq!(code, Some(0), "{told}");
+}
+
+/// The exchange bills 5.50 USD a thousand, and then 4.40 instead, which are media of 4 EUR.
+#[test]
+fn what_an_exchange_bills_otherwise_is_charged_by_the_terms_of_the_bid() {
+    let mut vernier = up_with_fees();
+    let bid = vernier.bid("ann");
+    assert_eq!(vernier.call(&url(&bid, "burl", "5.5")).status, 204);
+    until(|| charges(&vernier).len() == 1, &|| format!("{:?}", vernier.events("outcomes")));
+    let charge = charges(&vernier).remove(0);
+    let correct = |currency: &str| {
+        let file = format!("impression,spend,currency,invoice,reason\n{},0.0044,{currency},17,wrong price\n", charge.0);
+        let file = write(vernier.data.path(), "credit.csv", &file);
+        let output = vernier.command(&["correct", &file, "--admin", &vernier.admin_address()]);
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("text").replace(&file, "FILE");
+        (output.status.code(), text(&output.stdout), text(&output.stderr))
+    };
+    let refused = "FILE: nothing is corrected\n\
+                   line 2, column currency: must be USD, that of what is in `spend`, not `EUR`\n";
+    assert_eq!(correct("EUR"), (Some(2), String::new(), refused.to_owned()));
+    let (code, said, error) = correct("USD");
+    assert_eq!((code, error.as_str()), (Some(0), "columns that are not read: invoice\n"));
+    assert!(said.contains("0.0065 -> 0.005294118 EUR  booked\n"), "{said}");
+    let said = vernier.terminate();
+    assert!(said.contains("spent 0.005294 EUR, of which media 0.004000 EUR"), "{said}");
+    let (code, told) = reconcile(&vernier, &charge, "0.0044");
+    assert_eq!(code, Some(0), "{told}");
 }

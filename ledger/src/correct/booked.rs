@@ -10,8 +10,8 @@ use proto::record::decode;
 use proto::wire::{Correction, Outcome, OutcomeKind};
 
 use super::CorrectError;
-use super::file::Row;
-use crate::ledger::{most, stands_for_money};
+use super::file::{Amount, Row};
+use crate::ledger::{Terms, stands_for_money};
 use crate::table::Mistakes;
 
 /// The impressions, and a place in `outcomes` behind what is known of them. Memory grows with the file alone.
@@ -46,9 +46,9 @@ impl Booked {
         Ok(booked)
     }
 
-    /// Reads on until every impression comes to what its row wants.
-    pub(super) async fn until_as_wanted(&mut self, rows: &[Row]) -> Result<(), CorrectError> {
-        while !rows.iter().all(|row| self.is_as_wanted(row)) {
+    /// Reads on until every impression comes to what its correction wants.
+    pub(super) async fn until_as_wanted(&mut self, wanted: &[Wanted]) -> Result<(), CorrectError> {
+        while !wanted.iter().all(|wanted| self.is_as_wanted(wanted)) {
             self.read().await?;
         }
         Ok(())
@@ -73,12 +73,12 @@ impl Booked {
         Ok(())
     }
 
-    pub(super) fn is_as_wanted(&self, row: &Row) -> bool {
-        self.impressions[&row.impression].present == row.charged.get()
+    pub(super) fn is_as_wanted(&self, wanted: &Wanted) -> bool {
+        self.impressions[&wanted.impression].present == wanted.correction.charged
     }
 
     /// The correction that a row asks for; `None`: it cannot be, which is noted.
-    pub(super) fn check(&self, row: &Row, by: &str, now: Micros, mistakes: &mut Mistakes) -> Option<Correction> {
+    pub(super) fn check(&self, row: &Row, by: &str, now: Micros, mistakes: &mut Mistakes) -> Option<Wanted> {
         let impression = &self.impressions[&row.impression];
         let mut note = |column, message| mistakes.note(row.line, Some(column), message);
         let Some(original) = &impression.original else {
@@ -90,19 +90,51 @@ impl Booked {
             note("impression", "was booked more than once: nobody can tell which is meant".to_owned());
             return None;
         }
-        let most = most(original).unwrap_or(Nanos::ZERO);
-        if row.charged > most {
-            let currency = &original.campaign_currency;
-            note("charged", format!("must be at most {most} {currency}, which was bid, not `{}`", row.charged));
-            return None;
-        }
-        Some(Correction {
+        let charged = match charged(original, row) {
+            Ok(charged) => charged,
+            Err((column, message)) => {
+                note(column, message);
+                return None;
+            }
+        };
+        let correction = Correction {
             original: Some(Box::new(original.clone())),
             before: impression.present,
-            charged: row.charged.get(),
+            charged: charged.get(),
             reason: row.reason.clone(),
             by: by.to_owned(),
             at: now.0,
-        })
+        };
+        Some(Wanted { line: row.line, impression: row.impression, correction })
     }
+}
+
+/// A correction that a line asks for.
+pub(super) struct Wanted {
+    pub(super) line: u64,
+    pub(super) impression: ImpressionId,
+    pub(super) correction: Correction,
+}
+
+/// What a row wants an impression to come to, gross and in the currency of its campaign, or what is wrong with which column.
+fn charged(original: &Outcome, row: &Row) -> Result<Nanos, (&'static str, String)> {
+    let Some(terms) = Terms::of(original) else {
+        return Err(("impression", "was booked by a program that says too little of it".to_owned()));
+    };
+    let (column, amount, most, currency) = match row.amount {
+        Amount::Charged(amount) => ("charged", amount, terms.most(), &original.campaign_currency),
+        Amount::Spend(amount) => ("spend", amount, Nanos::new(original.bid_price), &original.currency),
+    };
+    if let Some(told) = row.currency.filter(|told| told.as_str() != currency) {
+        return Err(("currency", format!("must be {currency}, that of what is in `{column}`, not `{told}`")));
+    }
+    if amount > most {
+        return Err((column, format!("must be at most {most} {currency}, the whole bid, not `{amount}`")));
+    }
+    Ok(match row.amount {
+        Amount::Charged(amount) => amount,
+        // Whoever bills nothing gives all back; what data costs for a price of 0 is nobody's to keep then.
+        Amount::Spend(Nanos::ZERO) => Nanos::ZERO,
+        Amount::Spend(amount) => terms.charge(amount).gross(),
+    })
 }

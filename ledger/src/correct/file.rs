@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use decision::ids::ImpressionId;
+use csv::ByteRecord;
+use decision::ids::{Currency, ImpressionId};
 use decision::money::Nanos;
 
 use super::CorrectError;
@@ -14,19 +15,32 @@ use crate::table::{self, Cells, Columns, Lines, Mistakes};
 enum Column {
     Impression,
     Charged,
+    Spend,
+    Currency,
     Reason,
 }
 
 impl table::Column for Column {
-    const ALL: &'static [Self] = &[Self::Impression, Self::Charged, Self::Reason];
+    const ALL: &'static [Self] = &[Self::Impression, Self::Charged, Self::Spend, Self::Currency, Self::Reason];
 
     fn name(self) -> &'static str {
         match self {
             Self::Impression => "impression",
             Self::Charged => "charged",
+            Self::Spend => "spend",
+            Self::Currency => "currency",
             Self::Reason => "reason",
         }
     }
+}
+
+/// What an impression is to come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Amount {
+    /// Gross, in the campaign's currency.
+    Charged(Nanos),
+    /// What the exchange bills for it, in the currency of the bid. Nothing takes it back whole, with all fees.
+    Spend(Nanos),
 }
 
 /// What a line asks for.
@@ -34,9 +48,18 @@ impl table::Column for Column {
 pub(super) struct Row {
     pub(super) line: u64,
     pub(super) impression: ImpressionId,
-    /// What is to be charged instead, in the campaign's currency.
-    pub(super) charged: Nanos,
+    pub(super) amount: Amount,
+    /// Of the amount, where the file says it.
+    pub(super) currency: Option<Currency>,
     pub(super) reason: String,
+}
+
+/// What a file asks for.
+#[derive(Debug)]
+pub(super) struct File {
+    pub(super) rows: Vec<Row>,
+    /// Names of columns that are not read, as they may be shown.
+    pub(super) ignored: Vec<String>,
 }
 
 impl Row {
@@ -46,30 +69,34 @@ impl Row {
         let impression = cells.read(Column::Impression, right, table::impression);
         let right = "an amount from 0 on such as 0.0015, with at most 9 decimals";
         let amount = |text: &str| Nanos::parse_decimal(text).filter(|amount| *amount >= Nanos::ZERO);
-        let charged = cells.read(Column::Charged, right, amount);
+        let charged = cells.read(Column::Charged, right, amount).map(Amount::Charged);
+        let spend = cells.read(Column::Spend, right, amount).map(Amount::Spend);
+        let currency = cells.read(Column::Currency, "a currency such as EUR", Currency::new);
+        let is_told = currency.is_some() || !cells.columns.has(Column::Currency);
         let right = format!("a text of 1 to {REASON_BYTES_MAX} bytes on one line");
         let reason = |text: &str| {
             let is_short = (1..=REASON_BYTES_MAX).contains(&text.len());
             (is_short && !text.chars().any(char::is_control)).then(|| text.to_owned())
         };
         let reason = cells.read(Column::Reason, &right, reason);
-        Some(Self { line: cells.line, impression: impression?, charged: charged?, reason: reason? })
+        let (line, amount) = (cells.line, charged.or(spend).filter(|_| is_told));
+        Some(Self { line, impression: impression?, amount: amount?, currency, reason: reason? })
     }
 }
 
-/// Reads a file with a header line. The columns `impression`, `charged` and `reason` may stand in any order; others are not
-/// read. At most [`CORRECTIONS_MAX`] lines, each of another impression.
+/// Reads a file with a header line. The columns `impression`, either `charged` or `spend`, `currency`, which may be absent, and
+/// `reason` may stand in any order; others are not read. At most [`CORRECTIONS_MAX`] lines, each of another impression.
 ///
 /// # Errors
 /// It has mistakes: each is named, by line and column.
-pub(super) fn read(file: &[u8]) -> Result<Vec<Row>, CorrectError> {
+pub(super) fn read(file: &[u8]) -> Result<File, CorrectError> {
     let mut lines = Lines::new(file);
     let mut mistakes = Mistakes::default();
     let Some(header_line) = lines.next()? else {
         mistakes.note(1, None, "must be a header with the names of columns; the file is empty".to_owned());
         return Err(CorrectError::Mistakes(mistakes));
     };
-    let columns = Columns::read(&lines.record, header_line, |_, _| true, &mut mistakes);
+    let columns = columns(&lines.record, header_line, &mut mistakes);
     let (mut rows, mut lines_of, mut last) = (Vec::new(), BTreeMap::new(), header_line);
     while let Some(line) = lines.next()? {
         last = line;
@@ -79,8 +106,9 @@ pub(super) fn read(file: &[u8]) -> Result<Vec<Row>, CorrectError> {
             break;
         }
         if lines.record.len() != columns.cells {
-            let message = format!("has {} cells, and the header {}", lines.record.len(), columns.cells);
-            mistakes.note(line, None, message);
+            let (cells, header) = (lines.record.len(), columns.cells);
+            let plural = if cells == 1 { "" } else { "s" };
+            mistakes.note(line, None, format!("has {cells} cell{plural}, and the header {header}"));
             continue;
         }
         let mut cells = Cells { record: &lines.record, line, columns: &columns, mistakes: &mut mistakes };
@@ -93,5 +121,23 @@ pub(super) fn read(file: &[u8]) -> Result<Vec<Row>, CorrectError> {
     if last == header_line {
         mistakes.note(last, None, "has no line below it, so there is nothing to correct".to_owned());
     }
-    if mistakes.are_none() { Ok(rows) } else { Err(CorrectError::Mistakes(mistakes)) }
+    if mistakes.are_none() {
+        Ok(File { rows, ignored: columns.ignored })
+    } else {
+        Err(CorrectError::Mistakes(mistakes))
+    }
+}
+
+fn columns(header: &ByteRecord, line: u64, mistakes: &mut Mistakes) -> Columns<Column> {
+    let is_needed = |there: &Columns<Column>, column| match column {
+        Column::Impression | Column::Reason => true,
+        Column::Charged => !there.has(Column::Spend),
+        Column::Spend | Column::Currency => false,
+    };
+    let columns = Columns::read(header, line, is_needed, mistakes);
+    if columns.has(Column::Charged) && columns.has(Column::Spend) {
+        let message = "stands beside charged: a file has one of both, which are different money".to_owned();
+        mistakes.note(line, Some("spend"), message);
+    }
+    columns
 }

@@ -197,6 +197,7 @@ impl Ledger {
         effects.outcomes.push(Outcome {
             charged: amount.get(),
             parts: (!claim.fees.is_none()).then(|| proto::fees::parts_record(parts)),
+            fees: proto::fees::record(claim.fees),
             late: charge != Charge::Made,
             overdrawn: charge == Charge::Overdrawn,
             above_bid,

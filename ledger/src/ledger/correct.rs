@@ -6,9 +6,9 @@
 //! meanwhile, or it is the same correction again, and nothing is booked.
 
 use decision::ids::CampaignId;
-use decision::money::{Nanos, Rate};
+use decision::money::{Fees, Nanos, Parts, Rate};
 use decision::time::Micros;
-use proto::wire::{Correction, Outcome, OutcomeKind, Parts};
+use proto::wire::{self, Correction, Outcome, OutcomeKind};
 
 use super::account::day_of;
 use super::days::wire_day;
@@ -20,53 +20,81 @@ pub(crate) fn stands_for_money(outcome: &Outcome) -> bool {
     matches!(outcome.kind(), OutcomeKind::Charge | OutcomeKind::Unmatched)
 }
 
-/// The most that an impression may come to, in the currency of its campaign: what was bid for it, with fees as they were
-/// booked, in proportion.
-pub(crate) fn most(original: &Outcome) -> Option<Nanos> {
-    let bid = Some(Nanos::new(original.bid_price)).filter(|bid| *bid >= Nanos::ZERO)?;
-    let media = Rate::new(original.rate)?.invert_up(bid).get();
-    Some(match &original.parts {
-        None => Nanos::new(media),
-        Some(parts) if parts.media > 0 => in_proportion(media, original.charged, parts.media),
-        // What fees another price has nothing says.
-        Some(_) => Nanos::new(original.charged),
-    })
+/// By what a bid is charged.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Terms {
+    /// What was bid, in the currency of the exchange.
+    bid: Nanos,
+    rate: Rate,
+    fees: Fees,
 }
 
-/// The highest price, in the currency of the bid, that comes to `charged`.
-fn price(original: &Outcome, charged: Nanos) -> Option<Nanos> {
-    let media = parts(original, charged).map_or(charged, |parts| Nanos::new(parts.media));
-    Some(Rate::new(original.rate)?.convert_down(media).min(Nanos::new(original.bid_price)))
+impl Terms {
+    /// Those of what was booked, as they were sealed into the bid; `None`: there can be no such bid.
+    pub(crate) fn of(original: &Outcome) -> Option<Self> {
+        let bid = Some(Nanos::new(original.bid_price)).filter(|bid| *bid >= Nanos::ZERO)?;
+        let terms = Self { bid, rate: Rate::new(original.rate)?, fees: proto::fees::fees(original.fees.as_ref())? };
+        terms.fees.parts(terms.rate.invert_up(bid)).map(|_| terms)
+    }
+
+    /// What a price in the currency of the exchange is charged as; above the bid none is paid.
+    pub(crate) fn charge(&self, price: Nanos) -> Parts {
+        let media = self.rate.invert_up(price.min(self.bid));
+        self.fees.parts(media).expect("the whole bid is an amount, and this is no more")
+    }
+
+    /// The most that an impression may come to, in the currency of its campaign.
+    pub(crate) fn most(&self) -> Nanos {
+        self.charge(self.bid).gross()
+    }
+
+    /// What `charged` is made of: as much media as it pays for with its fees, and what rounding leaves is margin. What fees
+    /// alone come to is for the data first.
+    fn parts(&self, charged: Nanos) -> Parts {
+        let media = self.fees.net(charged).max(Nanos::ZERO);
+        match self.fees.parts(media).filter(|parts| parts.gross() <= charged) {
+            Some(parts) => {
+                Parts { margin: parts.margin.saturating_add(charged.saturating_sub(parts.gross())), ..parts }
+            }
+            None => {
+                let data_fee = self.fees.data_cpm().min(charged);
+                Parts { data_fee, margin: charged.saturating_sub(data_fee), ..Parts::default() }
+            }
+        }
+    }
+
+    /// The highest price, in the currency of the exchange, that comes to `charged`.
+    fn price(&self, charged: Nanos) -> Nanos {
+        self.rate.convert_down(self.parts(charged).media).min(self.bid)
+    }
+
+    /// Whether what was booked is what these terms come to.
+    fn lead_to(&self, original: &Outcome) -> bool {
+        let price = original.notice_price.map(Nanos::new).filter(|price| *price >= Nanos::ZERO);
+        price.is_some_and(|price| {
+            let parts = self.charge(price);
+            let shown = (!self.fees.is_none()).then(|| proto::fees::parts_record(parts));
+            (original.charged, original.parts) == (parts.gross().get(), shown)
+        })
+    }
 }
 
-/// What `charged` is made of, in the proportion of what was booked first; `None` where that had no fees.
-fn parts(original: &Outcome, charged: Nanos) -> Option<Parts> {
-    let first = original.parts?;
-    let part = |amount: i64| in_proportion(charged.get(), amount, original.charged).get();
-    let (media, exchange_fee, data_fee) = (part(first.media), part(first.exchange_fee), part(first.data_fee));
-    // What rounding leaves is in the last one, so that the sum is right to the nano.
-    let margin = charged.get() - media - exchange_fee - data_fee;
-    Some(Parts { media, exchange_fee, data_fee, margin })
-}
-
-/// `amount * of / to`, rounded down; nothing of nothing.
-fn in_proportion(amount: i64, of: i64, to: i64) -> Nanos {
-    let whole = (i128::from(amount) * i128::from(of)).checked_div(i128::from(to)).unwrap_or(0);
-    i64::try_from(whole).map_or(Nanos::MAX, Nanos::new)
-}
-
-/// Whether the parts of what was booked are its parts.
-fn is_whole(original: &Outcome) -> bool {
-    original.parts.is_none_or(|Parts { media, exchange_fee, data_fee, margin }| {
-        let parts = [media, exchange_fee, data_fee, margin];
-        parts.iter().all(|part| *part >= 0) && parts.map(i128::from).iter().sum::<i128>() == original.charged.into()
-    })
+/// Each part of `now` beyond that of `before`.
+fn beyond(now: Parts, before: Parts) -> wire::Parts {
+    let (now, before) = (proto::fees::parts_record(now), proto::fees::parts_record(before));
+    wire::Parts {
+        media: now.media - before.media,
+        exchange_fee: now.exchange_fee - before.exchange_fee,
+        data_fee: now.data_fee - before.data_fee,
+        margin: now.margin - before.margin,
+    }
 }
 
 impl Ledger {
     pub(super) fn correct(&mut self, correction: &Correction, effects: &mut Effects) {
-        let original = correction.original.as_deref().filter(|original| self.accepts(original, correction));
-        let Some(original) = original else {
+        let original = correction.original.as_deref().and_then(|original| Some((original, Terms::of(original)?)));
+        let Some((original, terms)) = original.filter(|(original, terms)| self.accepts(original, terms, correction))
+        else {
             return self.tally.odd(Oddity::RefusedCorrection);
         };
         let (campaign, charged) = (CampaignId(original.campaign), Nanos::new(correction.charged));
@@ -74,15 +102,15 @@ impl Ledger {
         self.corrected.insert(original.sequence, charged);
         let account = self.accounts.get_mut(&campaign).expect("only what is in the books is accepted");
         let advertiser = self.advertisers.entry(account.advertiser).or_default();
-        // Budgets are of the day on which the notice arrived, unless that is closed.
-        let (day, at) = if account.days.takes_more(original.day) {
-            (i64::from(original.day), Micros(original.at).min(self.now))
-        } else {
-            (account.day(self.now), self.now)
-        };
-        let spent_on = account.day(at);
-        account.today.add(spent_on, difference);
-        advertiser.today.add(day_of(at), difference);
+        // What a day may spend does not change by what was spent on one that is closed.
+        let is_open = account.days.takes_more(original.day);
+        let day = if is_open { i64::from(original.day) } else { account.day(self.now) };
+        if is_open {
+            let arrived = Micros(original.at).min(self.now);
+            let spent_on = account.day(arrived);
+            account.today.add(spent_on, difference);
+            advertiser.today.add(day_of(arrived), difference);
+        }
         advertiser.spent += i128::from(difference.get());
         account.sums.correct(difference);
         self.total.correct(difference);
@@ -93,20 +121,15 @@ impl Ledger {
         // Whoever writes corrections counts days.
         let counted = self.with_days(campaign, |account| account.days.add(day, difference));
         let day = wire_day(counted.expect("only what is in the books is accepted"));
-        let [now, before] = [charged, Nanos::new(correction.before)].map(|amount| parts(original, amount));
+        let [now, before] = [charged, Nanos::new(correction.before)].map(|amount| terms.parts(amount));
         effects.outcomes.push(Outcome {
             shard: self.shard.0,
             sequence: self.sequence,
             kind: OutcomeKind::Correction.into(),
             at: self.now.0,
-            notice_price: price(original, charged).map(Nanos::get),
+            notice_price: Some(terms.price(charged).get()),
             charged: difference.get(),
-            parts: now.zip(before).map(|(now, before)| Parts {
-                media: now.media - before.media,
-                exchange_fee: now.exchange_fee - before.exchange_fee,
-                data_fee: now.data_fee - before.data_fee,
-                margin: now.margin - before.margin,
-            }),
+            parts: original.parts.map(|_| beyond(now, before)),
             late: false,
             overdrawn: false,
             above_bid: false,
@@ -118,17 +141,18 @@ impl Ledger {
     }
 
     /// Whether the correction is of what these books have, and of what it comes to now.
-    fn accepts(&self, original: &Outcome, correction: &Correction) -> bool {
+    fn accepts(&self, original: &Outcome, terms: &Terms, correction: &Correction) -> bool {
         let Correction { before, charged, .. } = *correction;
         let is_ours = original.shard == self.shard.0 && (1..self.sequence).contains(&original.sequence);
         let present = self.corrected.get(&original.sequence).map_or(original.charged, |charged| charged.get());
-        let possible = 0..=most(original).unwrap_or_default().get();
+        let possible = 0..=terms.most().get();
         let is_news = present == before && before != charged;
         let is_possible = possible.contains(&before) && possible.contains(&charged);
         // Money is not trusted to whoever wrote the correction: nobody gets back what was not spent.
         let account = self.accounts.get(&CampaignId(original.campaign));
         let difference = i128::from(charged) - i128::from(before);
         let is_covered = account.is_some_and(|account| account.sums.spent + difference >= 0);
-        stands_for_money(original) && is_whole(original) && is_ours && is_news && is_possible && is_covered
+        let is_booked = stands_for_money(original) && terms.lead_to(original);
+        is_booked && is_ours && is_news && is_possible && is_covered
     }
 }

@@ -70,6 +70,7 @@ impl Player {
                 from: 0,
                 until: option("until", 1 << 40) * SECOND,
                 advertiser_daily: options.get("all").copied(),
+                pacing: option("pacing", 0) as i32,
                 ..CampaignBudget::default()
             }),
             "rules" => {
@@ -84,7 +85,8 @@ impl Player {
             "stop" => Input::Stop(CampaignStop { campaign, name: String::new() }),
             "ask" | "ask-again" => {
                 self.asks += u64::from(words[0] == "ask");
-                Input::Ask(LeaseAsk { node: 1, campaign, ask: self.asks, amount: number(1), demand: 0, demand_us: 0 })
+                let (demand, demand_us) = (option("demand", 0), (option("seconds", 0) * SECOND) as u64);
+                Input::Ask(LeaseAsk { node: 1, campaign, ask: self.asks, amount: number(1), demand, demand_us })
             }
             "return" => {
                 let lease = self.lease(words[1]);
@@ -200,6 +202,7 @@ impl Player {
                     let told = named("won", &settled.won) + &named("lost", &settled.lost);
                     format!("settled L{lease} {} [{impressions}]{told}{closed}", settled.charged)
                 }
+                Event::Pace(pace) => format!("paced {}", pace.multiplier_ppm),
                 other => panic!("the ledger publishes no {other:?}"),
             });
         }

@@ -9,18 +9,26 @@ use proto::wire::{Outcome, OutcomeKind};
 /// may come long after it. So they must be known before the first outcome is counted.
 #[derive(Clone, Debug, Default)]
 pub struct Corrections {
-    /// By shard and sequence of what is corrected: the sequence of its last correction, and the price by that, in the
-    /// currency of the bid.
-    latest: BTreeMap<(u32, u64), (u64, Nanos)>,
+    /// By shard and sequence of what is corrected.
+    corrected: BTreeMap<(u32, u64), Corrected>,
+}
+
+/// What all corrections of an impression come to.
+#[derive(Clone, Copy, Debug, Default)]
+struct Corrected {
+    /// The sequence of the last one, and the price by that, in the currency of the bid.
+    latest: (u64, Nanos),
+    /// What is charged more than was booked, or less.
+    difference: i128,
 }
 
 impl Corrections {
     /// Takes in an outcome, in any order.
     pub fn learn(&mut self, outcome: &Outcome) {
         if let Some((corrected, price)) = Self::read(outcome) {
-            let new = (outcome.sequence, price);
-            let latest = self.latest.entry((outcome.shard, corrected)).or_insert(new);
-            *latest = (*latest).max(new);
+            let corrected = self.corrected.entry((outcome.shard, corrected)).or_default();
+            corrected.latest = corrected.latest.max((outcome.sequence, price));
+            corrected.difference += i128::from(outcome.charged);
         }
     }
 
@@ -31,8 +39,12 @@ impl Corrections {
         Some((outcome.corrects?, price))
     }
 
-    /// The price of what was booked, where it was corrected.
-    pub(super) fn price(&self, booked: &Outcome) -> Option<Nanos> {
-        self.latest.get(&(booked.shard, booked.sequence)).map(|(_, price)| *price)
+    /// The price of what was booked, where it was corrected: `Some(None)` where all of it was taken back.
+    pub(super) fn price(&self, booked: &Outcome) -> Option<Option<Nanos>> {
+        let corrected = self.corrected.get(&(booked.shard, booked.sequence))?;
+        let (_, price) = corrected.latest;
+        // What data costs may be charged at a price of 0 as well.
+        let is_taken_back = price == Nanos::ZERO && i128::from(booked.charged) + corrected.difference == 0;
+        Some((!is_taken_back).then_some(price))
     }
 }

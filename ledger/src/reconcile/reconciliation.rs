@@ -30,12 +30,13 @@ impl Reconciliation {
     /// It says too little to be compared; it is not counted.
     pub fn take(&mut self, outcome: &Outcome) -> Result<(), Unreadable> {
         let Some(mut billed) = Billed::read(outcome, &self.report.options)? else { return Ok(()) };
-        if let Some(price) = self.corrections.price(outcome).filter(|_| billed.effect == Effect::Booked) {
-            if price == Nanos::ZERO {
+        match self.corrections.price(outcome).filter(|_| billed.effect == Effect::Booked) {
+            Some(Some(price)) => (billed.price, billed.cut) = (price, Nanos::ZERO),
+            Some(None) => {
                 self.find(&billed, Found::TakenBack);
                 return Ok(());
             }
-            (billed.price, billed.cut) = (price, Nanos::ZERO);
+            None => {}
         }
         let group = self.report.covers(&billed.key).then(|| self.report.groups.place(&billed.key));
         if let Some(group) = group {

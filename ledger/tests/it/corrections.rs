@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use decision::ids::ShardId;
 use decision::time::Micros;
 use event_log::{EventLog, Stream};
-use ledger::correct::{CorrectError, Corrected, Corrector, State};
+use ledger::correct::{Answer, CorrectError, Corrector, State};
 use ledger::{Ledger, LedgerHandle, LedgerSettings, Oddity, serve};
 use proptest::prelude::*;
 use proto::wire::{
@@ -13,7 +13,7 @@ use proto::wire::{
     journal_entry::Input,
 };
 
-use crate::service::{Machine, NOON, SECOND, append_all, ask, campaign, runtime, win};
+use crate::machine::{Machine, NOON, SECOND, append_all, ask, campaign, runtime, win};
 
 const DAY: i64 = 86_400 * SECOND;
 
@@ -94,7 +94,7 @@ proptest! {
 }
 
 /// Lets the ledger serve while an operator corrects.
-fn correcting(machine: &Machine, files: &[&str]) -> Vec<Result<Vec<Corrected>, CorrectError>> {
+fn correcting(machine: &Machine, files: &[&str]) -> Vec<Result<Answer, CorrectError>> {
     let log = machine.open();
     let now = Micros(machine.now.load(Ordering::Relaxed));
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
@@ -137,8 +137,8 @@ fn file(lines: &[(u8, &str)]) -> String {
     format!("impression,charged,reason\n{lines}")
 }
 
-fn states(corrected: &Result<Vec<Corrected>, CorrectError>) -> Vec<(i64, i64, State)> {
-    let corrected = corrected.as_ref().unwrap().iter();
+fn states(corrected: &Result<Answer, CorrectError>) -> Vec<(i64, i64, State)> {
+    let corrected = corrected.as_ref().unwrap().corrected.iter();
     corrected.map(|one| (one.before.get(), one.charged.get(), one.state)).collect()
 }
 
@@ -172,13 +172,31 @@ fn nothing_of_a_file_is_asked_for_where_anything_is_wrong() {
     let [refused] = &correcting(&machine, &[&wrong])[..] else { panic!("one answer") };
     let said = refused.as_ref().unwrap_err().to_string();
     let expected = "line 3, column impression: nothing was booked for it\n\
-                    line 4, column charged: must be at most 0.0000001 EUR, which was bid, not `0.000000101`";
+                    line 4, column charged: must be at most 0.0000001 EUR, the whole bid, not `0.000000101`";
     assert_eq!(said, expected);
     assert!(matches!(correcting(&machine, &["x"])[..], [Err(CorrectError::Mistakes(_))]));
     assert_eq!(machine.run().unwrap().books(Micros(NOON)).campaigns[0].sums.corrected, 0);
     let log = machine.open();
-    let unnamed = runtime().block_on(Corrector::new(EventLog::clone(&log)).correct(b"", "", Micros(NOON)));
-    assert!(matches!(unnamed, Err(CorrectError::By)));
+    for by in ["", "a\nb", &"x".repeat(257)] {
+        let unnamed = runtime().block_on(Corrector::new(EventLog::clone(&log)).correct(b"", by, Micros(NOON)));
+        assert!(matches!(unnamed, Err(CorrectError::By)), "{by}");
+    }
+    log.close();
+}
+
+#[test]
+fn what_two_outcomes_booked_is_not_corrected() {
+    let machine = booked();
+    let twice = machine.records(Stream::Outcomes).into_iter().find(|(_, value)| {
+        let outcome: Outcome = proto::record::decode(value).unwrap();
+        outcome.kind() == OutcomeKind::Charge
+    });
+    machine.append(Stream::Outcomes, vec![twice.unwrap()]);
+    let log = machine.open();
+    let asked = Corrector::new(EventLog::clone(&log));
+    let refused = runtime().block_on(asked.correct(file(&[(0, "0")]).as_bytes(), "ann", Micros(NOON)));
+    let said = refused.unwrap_err().to_string();
+    assert_eq!(said, "line 2, column impression: was booked more than once: nobody can tell which is meant");
     log.close();
 }
 

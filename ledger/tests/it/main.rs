@@ -3,6 +3,7 @@
 
 mod corrections;
 mod extremes;
+mod machine;
 mod oracle;
 mod pacing;
 mod properties;

@@ -2,96 +2,18 @@
 
 use std::collections::BTreeSet;
 
-use ledger::{Effects, LedgerPolicy, Sums};
+use ledger::{LedgerPolicy, Sums};
 use proto::wire::{
     CampaignBudget, Correction, Fees, JournalEntry, LeaseAsk, LeaseRefusal, LeaseReturn, Notice, NoticeKind,
-    OutcomeKind, journal_entry::Input, lease_record::Event,
+    OutcomeKind, journal_entry::Input,
 };
+
+mod facts;
+
+pub(crate) use facts::{Fact, facts};
 
 const DAY: i64 = 86_400_000_000;
 const SECOND: i64 = 1_000_000;
-
-/// What follows from an entry, as far as the oracle has an opinion on it.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Fact {
-    Outcome {
-        kind: OutcomeKind,
-        impression: Vec<u8>,
-        charged: i64,
-        /// Media, exchange, data, margin.
-        parts: Option<[i64; 4]>,
-        late: bool,
-        overdrawn: bool,
-        above_bid: bool,
-        day: i64,
-    },
-    Grant {
-        node: u64,
-        campaign: u32,
-        ask: u64,
-        lease: u64,
-        amount: i64,
-        until: i64,
-        refusal: LeaseRefusal,
-    },
-    Settled {
-        node: u64,
-        campaign: u32,
-        lease: u64,
-        charged: i64,
-        impressions: Vec<Vec<u8>>,
-        closed: bool,
-    },
-    DayClosed {
-        campaign: u32,
-        day: i64,
-        charges: u64,
-        charged: i64,
-    },
-}
-
-/// The facts that the ledger published.
-pub(crate) fn facts(effects: &Effects) -> Vec<Fact> {
-    let outcomes = effects.outcomes.iter().map(|o| match o.closed {
-        Some(closed) => {
-            let (day, charges, charged) = (o.day.into(), closed.charges, closed.charged);
-            Fact::DayClosed { campaign: o.campaign, day, charges, charged }
-        }
-        None => Fact::Outcome {
-            kind: o.kind(),
-            impression: o.impression.clone(),
-            charged: o.charged,
-            parts: o.parts.map(|parts| [parts.media, parts.exchange_fee, parts.data_fee, parts.margin]),
-            late: o.late,
-            overdrawn: o.overdrawn,
-            above_bid: o.above_bid,
-            day: o.day.into(),
-        },
-    });
-    let leases = effects.leases.iter().filter_map(|record| match record.event.clone().unwrap() {
-        Event::Grant(g) => Some(Fact::Grant {
-            node: g.node,
-            campaign: g.campaign,
-            ask: g.ask,
-            lease: g.lease,
-            amount: g.amount,
-            until: g.until,
-            refusal: g.refusal(),
-        }),
-        Event::Settled(s) => Some(Fact::Settled {
-            node: s.node,
-            campaign: s.campaign,
-            lease: s.lease,
-            charged: s.charged,
-            impressions: s.impressions,
-            closed: s.closed,
-        }),
-        // Nothing is booked by it.
-        Event::Pace(_) => None,
-        other => panic!("the ledger publishes no {other:?}"),
-    });
-    outcomes.chain(leases).collect()
-}
 
 pub(crate) struct Lent {
     pub(crate) id: u64,
@@ -409,14 +331,10 @@ impl Oracle {
     fn correct(&mut self, sequence: u64, correction: &Correction) -> Vec<Fact> {
         let original = correction.original.as_ref().unwrap();
         let booked = self.bookings.iter().find(|b| b.sequence == original.sequence && b.corrects.is_none());
+        let fees = original.fees.unwrap_or_default();
         let (bid, rate) = (i128::from(original.bid_price) * 1_000_000_000, i128::from(original.rate));
-        let most = if bid % rate == 0 { bid / rate } else { bid / rate + 1 };
-        let first = original.parts.map(|p| [p.media, p.exchange_fee, p.data_fee].map(i128::from));
-        let most = match first {
-            Some([0, ..]) => original.charged.into(),
-            Some([media, ..]) => most * i128::from(original.charged) / media,
-            None => most,
-        };
+        let media = if bid % rate == 0 { bid / rate } else { bid / rate + 1 };
+        let most: i128 = parts(media, &fees).iter().sum();
         let (present, charged) = (self.present(original.sequence), i128::from(correction.charged));
         let is_news = present == i128::from(correction.before) && present != charged;
         let Some(booked) = booked.filter(|_| is_news && (0..=most).contains(&charged)) else { return Vec::new() };
@@ -425,7 +343,8 @@ impl Oracle {
         let (counts_on, day) = if takes_more {
             (booked.counts_on, booked.day)
         } else {
-            (self.open_from(booked.campaign).max(today), today)
+            // No day's budget.
+            (self.open_from(booked.campaign).max(today), i64::MIN)
         };
         let Booking { campaign, advertiser, ref impression, .. } = *booked;
         let (amount, lease, impression, told) = (charged - present, None, impression.clone(), true);
@@ -443,12 +362,21 @@ impl Oracle {
             sequence,
             corrects,
         });
-        let shares = |of: i128, first: [i128; 3]| {
-            let [a, b, c] = first.map(|part| if of == 0 { 0 } else { of * part / i128::from(original.charged) });
-            [a, b, c, of - a - b - c]
+        let of = |amount: i128| {
+            // The most media whose gross is no more, by halves.
+            let (mut media, mut above) = (0, amount + 1);
+            while above - media > 1 {
+                let half = (media + above) / 2;
+                *(if parts(half, &fees).iter().sum::<i128>() <= amount { &mut media } else { &mut above }) = half;
+            }
+            let [media, exchange, data, margin] = parts(media, &fees);
+            match amount - media - exchange - data - margin {
+                rest if rest >= 0 => [media, exchange, data, margin + rest],
+                _ => [0, 0, data.min(amount), amount - data.min(amount)],
+            }
         };
-        let parts = first.map(|first| {
-            let (now, before) = (shares(charged, first), shares(present, first));
+        let parts = original.parts.map(|_| {
+            let (now, before) = (of(charged), of(present));
             std::array::from_fn(|at| (now[at] - before[at]) as i64)
         });
         vec![Fact::Outcome {

@@ -8,7 +8,7 @@ use ledger::{Books, LedgerSettings, ServeError};
 use proto::record::{decode, encode};
 use proto::wire::{CampaignAccount, LedgerSnapshot, MoneySums, SnapshotHead};
 
-use crate::service::{Machine, append_all, ask, campaign, once_each, win};
+use crate::machine::{Machine, append_all, ask, campaign, once_each, win};
 
 const EACH: LedgerSettings = LedgerSettings { policy: POLICY, snapshot_entries: 1 };
 const POLICY: ledger::LedgerPolicy =

@@ -1280,7 +1280,7 @@ pub struct Correction {
     /// What it came to with the corrections before this one, in the campaign's currency.
     #[prost(int64, tag = "2")]
     pub before: i64,
-    /// What it is to come to, from 0 to what was bid.
+    /// What it is to come to, from 0 to what the whole bid would have.
     #[prost(int64, tag = "3")]
     pub charged: i64,
     /// Why, in the words of whoever asked for it.
@@ -1379,9 +1379,12 @@ pub struct Outcome {
     #[prost(message, optional, tag = "31")]
     pub closed: ::core::option::Option<ClosedDay>,
     /// What `charged` is made of; absent where the bid had no fees, and so `charged` is media, and of what books nothing. Of
-    /// corrections the difference, in the proportion of what was booked first.
+    /// corrections the difference.
     #[prost(message, optional, tag = "32")]
     pub parts: ::core::option::Option<Parts>,
+    /// What was sealed into the bid besides its price, where `parts` are: by these a correction is made of parts as well.
+    #[prost(message, optional, tag = "35")]
+    pub fees: ::core::option::Option<Fees>,
     /// Of corrections only: why, in the words of whoever asked for it.
     #[prost(string, tag = "34")]
     pub reason: ::prost::alloc::string::String,

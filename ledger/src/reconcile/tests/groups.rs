@@ -252,6 +252,11 @@ fn what_was_booked_counts_where_it_was_at_the_price_of_its_last_correction() {
     assert_eq!(ours(&format!("{first}{again}{corrected}")), ["1", "0.0004"], "the later of two");
     let back = "correction a 2026-04-07T12:00 sequence=11 corrects=5 price=0\n";
     assert_eq!(ours(&format!("{first}{corrected}{back}")), ["0", "0.00"], "taken back whole");
+    let cheap = "charge a 2026-03-01T12:00 sequence=5 charged=900\n";
+    let fees = "correction a 2026-04-07T12:00 sequence=11 corrects=5 price=0 charged=-500\n";
+    assert_eq!(ours(&format!("{cheap}{fees}")), ["1", "0.00"], "fees alone are left");
+    let rest = "correction a 2026-04-07T12:00 sequence=12 corrects=5 price=0 charged=-400\n";
+    assert_eq!(ours(&format!("{rest}{cheap}{fees}")), ["0", "0.00"], "and taken back");
     let cut = "charge a 2026-03-01T12:00 sequence=5 price=9000000\n";
     let told = reconcile("", &one(1, "0.001"), &format!("{cut}{again}"), |comparison| comparison.to_string());
     assert!(!told.contains("above bid"), "its price is not the notice's any more: {told}");

@@ -540,7 +540,8 @@ fn outcomes() -> Vec<Golden> {
     let of_campaign = [charge, lost, of_a_day, closed];
     let mut all: Vec<Golden> = of_campaign.iter().map(|outcome| golden("7", outcome)).collect();
     all.push(golden("partition/0", &watermark));
-    all.extend([&with_fees, &corrected()].map(|outcome| golden("7", outcome)));
+    let with_terms = Outcome { fees: Some(fees()), ..with_fees.clone() };
+    all.extend([&with_fees, &corrected(), &with_terms].map(|outcome| golden("7", outcome)));
     all
 }
 
@@ -581,6 +582,12 @@ fn correction() -> Correction {
         at: AT + 864_000_000_000,
         ..Default::default()
     }
+}
+
+fn correction_with_terms() -> Correction {
+    let mut correction = correction();
+    correction.original.as_mut().expect("it has one").fees = Some(fees());
+    correction
 }
 
 fn ask() -> LeaseAsk {
@@ -636,7 +643,8 @@ fn leases() -> Vec<Golden> {
     let of = |event| LeaseRecord { at: AT, event: Some(event), shard: 2, sequence: 77, ..Default::default() };
     let of_campaign = events.into_iter().map(of).chain([asked, of(Event::Settled(told))]);
     let mut all: Vec<Golden> = of_campaign.map(|record| golden("7", &record)).collect();
-    all.extend([golden("0", &read), golden("7", &corrected)]);
+    let with_terms = LeaseRecord { event: Some(Event::Correction(correction_with_terms())), ..corrected.clone() };
+    all.extend([golden("0", &read), golden("7", &corrected), golden("7", &with_terms)]);
     all
 }
 
@@ -678,6 +686,7 @@ fn journal() -> Vec<Golden> {
         Input::Policy(LedgerPolicy { shards: 4, rules: 1, ..policy }),
         Input::Notice(with_fees()),
         Input::Correction(correction()),
+        Input::Correction(correction_with_terms()),
     ];
     let source = Source { stream: "notices".into(), partition: 3, offset: 1_000_000, ..Default::default() };
     let entry = |(input, sequence)| JournalEntry {
