@@ -14,8 +14,9 @@ use account::{Account, AdvertiserAccount, Budget};
 use memory::Memory;
 
 pub use account::Sums;
-pub(crate) use correct::{Terms, stands_for_money};
+pub(crate) use correct::stands_for_money;
 pub use snapshot::SnapshotError;
+pub(crate) use terms::BidTerms;
 
 mod account;
 mod audit;
@@ -26,6 +27,7 @@ mod lend;
 mod memory;
 mod pace;
 mod snapshot;
+mod terms;
 #[cfg(test)]
 mod tests;
 

@@ -112,7 +112,11 @@ async fn correct(
             (status(&problem), Json(answer)).into_response()
         }
         Ok(Err(problem)) => refuse(StatusCode::INTERNAL_SERVER_ERROR, problem.to_string()),
-        Err(problem) => refuse(StatusCode::INTERNAL_SERVER_ERROR, problem.to_string()),
+        // It broke off, whatever it had done.
+        Err(problem) => {
+            let answer = Answer { error: Some(problem.to_string()), unknown: true, ..Answer::default() };
+            (StatusCode::INTERNAL_SERVER_ERROR, Json(answer)).into_response()
+        }
     }
 }
 

@@ -32,7 +32,10 @@ pub(crate) fn run(admin: &AdminAddress, file: &Path, by: Option<&str>) -> Result
             return Err(format!("{}: nothing is corrected\n{problem}", file.display()));
         }
     };
-    let answer: Answer = read(status, &answer)?;
+    let answer: Answer = match read(status, &answer) {
+        Ok(answer) => answer,
+        Err(problem) => return unknown(&problem),
+    };
     if !answer.ignored.is_empty() {
         eprintln!("columns that are not read: {}", answer.ignored.join(", "));
     }

@@ -10,7 +10,9 @@ fn billed(vernier: &Vernier, user: &str) -> String {
     let text = |field: &str| bid[field].as_str().expect("text").to_owned();
     assert_eq!(vernier.call(&text("burl").replace("${AUCTION_PRICE}", "0.75")).status, 204);
     let id = text("id");
-    until(|| !outcomes(vernier, &id).is_empty(), &|| format!("{:?}", vernier.events("outcomes")));
+    // A reader of files sees what is written a moment before whoever corrects.
+    let unchanged = || correct(vernier, &format!("{id},0.00075,x\n"));
+    until(|| unchanged().0 == Some(0), &|| format!("{:?}", unchanged()));
     id
 }
 

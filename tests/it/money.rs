@@ -261,10 +261,9 @@ fn what_an_exchange_bills_otherwise_is_charged_by_the_terms_of_the_bid() {
     let mut vernier = up_with_fees();
     let bid = vernier.bid("ann");
     assert_eq!(vernier.call(&url(&bid, "burl", "5.5")).status, 204);
-    until(|| charges(&vernier).len() == 1, &|| format!("{:?}", vernier.events("outcomes")));
-    let charge = charges(&vernier).remove(0);
-    let correct = |currency: &str| {
-        let file = format!("impression,spend,currency,invoice,reason\n{},0.0044,{currency},17,wrong price\n", charge.0);
+    let id = bid["id"].as_str().expect("an id");
+    let correct = |spend: &str, currency: &str| {
+        let file = format!("impression,spend,currency,invoice,reason\n{id},{spend},{currency},17,wrong price\n");
         let file = write(vernier.data.path(), "credit.csv", &file);
         let output = vernier.command(&["correct", &file, "--admin", &vernier.admin_address()]);
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("text").replace(&file, "FILE");
@@ -272,8 +271,11 @@ fn what_an_exchange_bills_otherwise_is_charged_by_the_terms_of_the_bid() {
     };
     let refused = "FILE: nothing is corrected\n\
                    line 2, column currency: must be USD, that of what is in `spend`, not `EUR`\n";
-    assert_eq!(correct("EUR"), (Some(2), String::new(), refused.to_owned()));
-    let (code, said, error) = correct("USD");
+    let unchanged = || correct("0.0055", "USD");
+    until(|| unchanged().0 == Some(0), &|| format!("{:?}", unchanged()));
+    assert_eq!(correct("0.0044", "EUR"), (Some(2), String::new(), refused.to_owned()));
+    let charge = charges(&vernier).remove(0);
+    let (code, said, error) = correct("0.0044", "USD");
     assert_eq!((code, error.as_str()), (Some(0), "columns that are not read: invoice\n"));
     assert!(said.contains("0.0065 -> 0.005294118 EUR  booked\n"), "{said}");
     let said = vernier.terminate();

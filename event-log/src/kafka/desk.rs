@@ -28,6 +28,8 @@ pub(crate) struct Bounds {
 
 /// Before a question that was not answered is asked again.
 const PAUSE: Duration = Duration::from_millis(50);
+/// How long a server may take to say who leads, before another may be asked.
+const LOOK: Duration = Duration::from_secs(1);
 /// Before it is asked again whether a transaction is over: they take milliseconds.
 const SHOWN_PAUSE: Duration = Duration::from_millis(2);
 /// How long a transaction can be under way whose writer is gone: the servers look for those every 10 s.
@@ -123,7 +125,7 @@ fn ask(consumer: &BaseConsumer<Said>, topics: &Topics, stream: Stream, at: At) -
                 // The client takes a partition that it once found without a leader, as while a server ends, for one that has
                 // none, and does not look again for a quarter of an hour. Whether this is answered shows at the next try.
                 let left = deadline.saturating_duration_since(Instant::now());
-                let _ = consumer.fetch_metadata(Some(topics.name(stream)), left);
+                let _ = consumer.fetch_metadata(Some(topics.name(stream)), left.min(LOOK));
                 thread::park_timeout(PAUSE);
             }
             answer => return answer,

@@ -11,7 +11,7 @@ use proto::wire::{Correction, Outcome, OutcomeKind};
 
 use super::CorrectError;
 use super::file::{Amount, Row};
-use crate::ledger::{Terms, stands_for_money};
+use crate::ledger::{BidTerms, stands_for_money};
 use crate::table::Mistakes;
 
 /// The impressions, and a place in `outcomes` behind what is known of them. Memory grows with the file alone.
@@ -101,6 +101,10 @@ impl Booked {
             original: Some(Box::new(original.clone())),
             before: impression.present,
             charged: charged.get(),
+            price: match row.amount {
+                Amount::Spend(price) => Some(price.get()),
+                Amount::Charged(_) => None,
+            },
             reason: row.reason.clone(),
             by: by.to_owned(),
             at: now.0,
@@ -117,15 +121,16 @@ pub(super) struct Wanted {
 }
 
 /// What a row wants an impression to come to, gross and in the currency of its campaign, or what is wrong with which column.
-fn charged(original: &Outcome, row: &Row) -> Result<Nanos, (&'static str, String)> {
-    let Some(terms) = Terms::of(original) else {
+pub(super) fn charged(original: &Outcome, row: &Row) -> Result<Nanos, (&'static str, String)> {
+    let Some(terms) = BidTerms::of(original).filter(|terms| terms.lead_to(original)) else {
         return Err(("impression", "was booked by a program that says too little of it".to_owned()));
     };
     let (column, amount, most, currency) = match row.amount {
         Amount::Charged(amount) => ("charged", amount, terms.most(), &original.campaign_currency),
         Amount::Spend(amount) => ("spend", amount, Nanos::new(original.bid_price), &original.currency),
     };
-    if let Some(told) = row.currency.filter(|told| told.as_str() != currency) {
+    // Of a campaign that no ledger knew then, nobody knows it.
+    if let Some(told) = row.currency.filter(|told| !currency.is_empty() && told.as_str() != currency) {
         return Err(("currency", format!("must be {currency}, that of what is in `{column}`, not `{told}`")));
     }
     if amount > most {

@@ -129,15 +129,16 @@ pub(super) fn read(file: &[u8]) -> Result<File, CorrectError> {
 }
 
 fn columns(header: &ByteRecord, line: u64, mistakes: &mut Mistakes) -> Columns<Column> {
-    let is_needed = |there: &Columns<Column>, column| match column {
+    let is_needed = |_: &Columns<Column>, column| match column {
         Column::Impression | Column::Reason => true,
-        Column::Charged => !there.has(Column::Spend),
-        Column::Spend | Column::Currency => false,
+        Column::Charged | Column::Spend | Column::Currency => false,
     };
     let columns = Columns::read(header, line, is_needed, mistakes);
-    if columns.has(Column::Charged) && columns.has(Column::Spend) {
-        let message = "stands beside charged: a file has one of both, which are different money".to_owned();
-        mistakes.note(line, Some("spend"), message);
-    }
+    let message = match (columns.has(Column::Charged), columns.has(Column::Spend)) {
+        (true, true) => "stands beside charged: a file has one of both, which are different money",
+        (false, false) => "is missing in the header, and charged as well: a file has one of both",
+        _ => return columns,
+    };
+    mistakes.note(line, Some("spend"), message.to_owned());
     columns
 }

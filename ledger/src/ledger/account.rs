@@ -117,6 +117,13 @@ impl DaySpend {
         }
     }
 
+    /// What was spent before comes to something else. No day begins by that.
+    pub(super) fn amend(&mut self, day: i64, difference: Nanos) {
+        if day == self.day {
+            self.amount += i128::from(difference.get());
+        }
+    }
+
     /// Spend of a day before the latest one no longer limits anything.
     pub(super) fn add(&mut self, day: i64, amount: Nanos) {
         if day > self.day {

@@ -1,12 +1,13 @@
 //! Notices: which of them book money, and what all of them tell analysts.
 
 use decision::ids::{AdvertiserId, CampaignId, ImpressionId, LeaseId};
-use decision::money::{Fees, Nanos, Parts, Rate};
+use decision::money::Nanos;
 use decision::time::Micros;
 use proto::wire::{Notice, NoticeKind, Outcome, OutcomeKind, Sealed};
 
 use super::account::{Account, day_of};
 use super::memory::{Mark, Seen};
+use super::terms::BidTerms;
 use super::{Effects, Ledger};
 use crate::tally::{Charge, Oddity};
 
@@ -15,26 +16,18 @@ struct Claim<'a> {
     notice: &'a Notice,
     sealed: &'a Sealed,
     impression: ImpressionId,
-    rate: Rate,
-    fees: Fees,
+    terms: BidTerms,
     expired: bool,
 }
 
 impl<'a> Claim<'a> {
     /// `None` where it lacks what it needs, or where the bid would have cost more than an amount can be.
     fn read(notice: &'a Notice) -> Option<Self> {
-        let sealed = notice.sealed.as_ref().filter(|sealed| sealed.price >= 0)?;
+        let sealed = notice.sealed.as_ref()?;
         let impression = ImpressionId(notice.impression.as_slice().try_into().ok()?);
         let expired = notice.at > sealed.expires_at;
-        let (rate, fees) = (Rate::new(sealed.rate)?, proto::fees::fees(sealed.fees.as_ref())?);
-        fees.parts(rate.invert_up(Nanos::new(sealed.price)))?;
-        Some(Self { notice, sealed, impression, rate, fees, expired })
-    }
-
-    /// What is booked at a price in the currency of the bid, above which no exchange is paid.
-    fn parts(&self, price: Nanos) -> Parts {
-        let media = self.rate.invert_up(price.min(Nanos::new(self.sealed.price)));
-        self.fees.parts(media).expect("the whole bid is an amount, and this is no more")
+        let terms = BidTerms::new(sealed.price, sealed.rate, sealed.fees.as_ref())?;
+        Some(Self { notice, sealed, impression, terms, expired })
     }
 
     /// The outcome and mark of a kind that is shown whether it books money or not.
@@ -155,7 +148,7 @@ impl Ledger {
         if above_bid {
             self.tally.odd(Oddity::AboveBid);
         }
-        let parts = claim.parts(price);
+        let parts = claim.terms.charge(price);
         let amount = parts.gross();
         // Spend counts on the day on which the notice arrived, by the ledger's clock where a node's is ahead of it.
         let arrived = Micros(claim.notice.at).min(self.now);
@@ -196,8 +189,8 @@ impl Ledger {
         let kind = if charge == Charge::Unmatched { OutcomeKind::Unmatched } else { OutcomeKind::Charge };
         effects.outcomes.push(Outcome {
             charged: amount.get(),
-            parts: (!claim.fees.is_none()).then(|| proto::fees::parts_record(parts)),
-            fees: proto::fees::record(claim.fees),
+            parts: claim.terms.shown(parts),
+            fees: claim.terms.fees(),
             late: charge != Charge::Made,
             overdrawn: charge == Charge::Overdrawn,
             above_bid,

@@ -340,13 +340,8 @@ impl Oracle {
         let Some(booked) = booked.filter(|_| is_news && (0..=most).contains(&charged)) else { return Vec::new() };
         let today = self.now.div_euclid(DAY);
         let takes_more = booked.counts_on > 0 && booked.counts_on >= self.open_from(booked.campaign);
-        let (counts_on, day) = if takes_more {
-            (booked.counts_on, booked.day)
-        } else {
-            // No day's budget.
-            (self.open_from(booked.campaign).max(today), i64::MIN)
-        };
-        let Booking { campaign, advertiser, ref impression, .. } = *booked;
+        let counts_on = if takes_more { booked.counts_on } else { self.open_from(booked.campaign).max(today) };
+        let Booking { campaign, advertiser, day, ref impression, .. } = *booked;
         let (amount, lease, impression, told) = (charged - present, None, impression.clone(), true);
         let corrects = Some(original.sequence);
         let shown = impression.clone();

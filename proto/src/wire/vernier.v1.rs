@@ -1291,6 +1291,9 @@ pub struct Correction {
     pub by: ::prost::alloc::string::String,
     #[prost(int64, tag = "6")]
     pub at: i64,
+    /// What the exchange bills instead, in the currency of the bid, where `charged` follows from that.
+    #[prost(int64, optional, tag = "7")]
+    pub price: ::core::option::Option<i64>,
 }
 /// Stream `outcomes`. Key: campaign. Deduplicated and self-contained: who won what, when, at what cost.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

@@ -245,18 +245,31 @@ fn a_correction_says_what_the_exchange_bills_by_it() {
     let bill = format!("bill a L0 5500000 bid=10517072 {fees}");
     play(&mut player, &["budget 100000000 900000000", &bill]);
     assert_eq!(player.booked[&b'a'].1, 6_500_000);
-    let mut told = |charged: i64| {
+    let mut told = |charged: i64, price: Option<i64>| {
         let (original, before) = player.booked[&b'a'].clone();
         let original = Some(Box::new(original));
-        let correction = Correction { original, before, charged, ..Correction::default() };
+        let correction = Correction { original, before, charged, price, ..Correction::default() };
         let entry = player.entry(Input::Correction(correction), false);
         player.booked.get_mut(&b'a').unwrap().1 = charged;
         player.ledger.apply(&entry).unwrap().outcomes[0].notice_price
     };
-    assert_eq!(told(5_294_118), Some(4_400_000));
-    assert_eq!(told(12_000_000), Some(10_517_072), "no more than the bid");
-    assert_eq!(told(470_589), Some(0), "fees alone");
-    assert_eq!(told(0), Some(0));
+    assert_eq!(told(5_294_118, None), Some(4_400_000));
+    assert_eq!(told(12_000_000, None), Some(10_517_072));
+    assert_eq!(told(470_589, None), Some(0), "fees alone");
+    assert_eq!(told(0, Some(0)), Some(0));
+    assert_eq!(told(5_294_120, Some(4_400_001)), Some(4_400_001), "as the exchange bills it");
+    assert_eq!(told(5_294_118, Some(4_400_001)), Some(4_400_000), "which does not come to that");
+    assert_eq!(told(12_000_000, Some(99_000_000)), Some(10_517_072));
+    let mut player = Player::new();
+    play(&mut player, &["budget 1000 9000", "bill a L0 10 bid=10 rate=1100000000"]);
+    assert_eq!(player.booked[&b'a'].1, 10);
+    let original = Some(Box::new(player.booked[&b'a'].0.clone()));
+    let [back, whole] = [(10, 0), (0, 10)].map(|(before, charged)| {
+        let correction = Correction { original: original.clone(), before, charged, ..Correction::default() };
+        let entry = player.entry(Input::Correction(correction), false);
+        player.ledger.apply(&entry).unwrap().outcomes[0].notice_price
+    });
+    assert_eq!((back, whole), (Some(0), Some(10)), "10 of its currency are worth 11, and no more was bid than 10");
 }
 
 /// The multipliers of a campaign and its advertiser, both of which have spent too much, after so many tenths of the first

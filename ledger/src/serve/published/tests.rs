@@ -79,6 +79,7 @@ fn a_stream_that_is_others_does_not_tell() {
     assert_eq!(find("4 5. 6 6", 10, 2), (6, Some(2), false));
     assert_eq!(find("4 5", LAST_PUBLISHED_RECORDS, 2), (0, Some(0), true));
     assert_eq!(find("4 5", LAST_PUBLISHED_RECORDS, 1), (5, Some(1), false), "who is alone reads on");
+    assert_eq!(find("4 5 5", LAST_PUBLISHED_RECORDS, 1), (5, Some(2), false), "to the first of an entry's effects");
 }
 
 /// What of entry 5 with two effects, and of entry 6 with one, is published at the next start.
@@ -96,4 +97,5 @@ fn nothing_is_taken_for_forgotten_behind_a_watermark() {
     assert_eq!(missing("4.", true), "abc");
     assert_eq!(missing("5.", true), "c");
     assert_eq!(missing("5 6", true), "");
+    assert_eq!(missing("5. 5", false), "c", "another partition is read later");
 }

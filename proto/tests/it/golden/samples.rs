@@ -590,6 +590,10 @@ fn correction_with_terms() -> Correction {
     correction
 }
 
+fn correction_with_price() -> Correction {
+    Correction { price: Some(1_100_000), ..correction_with_terms() }
+}
+
 fn ask() -> LeaseAsk {
     LeaseAsk { node: NODE, campaign: 7, ask: 12, amount: 1_205_000_000, ..Default::default() }
 }
@@ -645,6 +649,8 @@ fn leases() -> Vec<Golden> {
     let mut all: Vec<Golden> = of_campaign.map(|record| golden("7", &record)).collect();
     let with_terms = LeaseRecord { event: Some(Event::Correction(correction_with_terms())), ..corrected.clone() };
     all.extend([golden("0", &read), golden("7", &corrected), golden("7", &with_terms)]);
+    let with_price = LeaseRecord { event: Some(Event::Correction(correction_with_price())), ..corrected.clone() };
+    all.push(golden("7", &with_price));
     all
 }
 
@@ -687,6 +693,7 @@ fn journal() -> Vec<Golden> {
         Input::Notice(with_fees()),
         Input::Correction(correction()),
         Input::Correction(correction_with_terms()),
+        Input::Correction(correction_with_price()),
     ];
     let source = Source { stream: "notices".into(), partition: 3, offset: 1_000_000, ..Default::default() };
     let entry = |(input, sequence)| JournalEntry {
