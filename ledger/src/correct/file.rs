@@ -72,14 +72,13 @@ impl Row {
         let charged = cells.read(Column::Charged, right, amount).map(Amount::Charged);
         let spend = cells.read(Column::Spend, right, amount).map(Amount::Spend);
         let currency = cells.read(Column::Currency, "a currency such as EUR", Currency::new);
-        let is_told = currency.is_some() || !cells.columns.has(Column::Currency);
         let right = format!("a text of 1 to {REASON_BYTES_MAX} bytes on one line");
         let reason = |text: &str| {
             let is_short = (1..=REASON_BYTES_MAX).contains(&text.len());
             (is_short && !text.chars().any(char::is_control)).then(|| text.to_owned())
         };
         let reason = cells.read(Column::Reason, &right, reason);
-        let (line, amount) = (cells.line, charged.or(spend).filter(|_| is_told));
+        let (line, amount) = (cells.line, charged.or(spend));
         Some(Self { line, impression: impression?, amount: amount?, currency, reason: reason? })
     }
 }

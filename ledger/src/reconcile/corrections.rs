@@ -13,6 +13,15 @@ pub struct Corrections {
     corrected: BTreeMap<(u32, u64), Corrected>,
 }
 
+/// What an impression comes to by its corrections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Now {
+    /// Nothing: all of it was taken back.
+    TakenBack,
+    /// To a price, in the currency of the bid.
+    Price(Nanos),
+}
+
 /// What all corrections of an impression come to.
 #[derive(Clone, Copy, Debug, Default)]
 struct Corrected {
@@ -39,12 +48,12 @@ impl Corrections {
         Some((outcome.corrects?, price))
     }
 
-    /// The price of what was booked, where it was corrected: `Some(None)` where all of it was taken back.
-    pub(super) fn price(&self, booked: &Outcome) -> Option<Option<Nanos>> {
+    /// What was booked comes to, where it was corrected.
+    pub(super) fn now(&self, booked: &Outcome) -> Option<Now> {
         let corrected = self.corrected.get(&(booked.shard, booked.sequence))?;
         let (_, price) = corrected.latest;
         // What data costs may be charged at a price of 0 as well.
         let is_taken_back = price == Nanos::ZERO && i128::from(booked.charged) + corrected.difference == 0;
-        Some((!is_taken_back).then_some(price))
+        Some(if is_taken_back { Now::TakenBack } else { Now::Price(price) })
     }
 }

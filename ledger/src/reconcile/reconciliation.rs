@@ -5,7 +5,7 @@ use proto::wire::Outcome;
 
 use super::billed::{Billed, Effect, Unreadable};
 use super::comparison::Comparison;
-use super::corrections::Corrections;
+use super::corrections::{Corrections, Now};
 use super::differing::{Difference, NotOurs, Part};
 use super::group::Sum;
 use super::names::Names;
@@ -30,9 +30,9 @@ impl Reconciliation {
     /// It says too little to be compared; it is not counted.
     pub fn take(&mut self, outcome: &Outcome) -> Result<(), Unreadable> {
         let Some(mut billed) = Billed::read(outcome, &self.report.options)? else { return Ok(()) };
-        match self.corrections.price(outcome).filter(|_| billed.effect == Effect::Booked) {
-            Some(Some(price)) => (billed.price, billed.cut) = (price, Nanos::ZERO),
-            Some(None) => {
+        match self.corrections.now(outcome).filter(|_| billed.effect == Effect::Booked) {
+            Some(Now::Price(price)) => (billed.price, billed.cut) = (price, Nanos::ZERO),
+            Some(Now::TakenBack) => {
                 self.find(&billed, Found::TakenBack);
                 return Ok(());
             }
