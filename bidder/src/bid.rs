@@ -27,6 +27,7 @@ mod sample;
 
 pub use ids::{PersonIds, person_ids};
 use offers::Offers;
+pub(crate) use offers::Room;
 use sample::Paces;
 
 /// What an exchange is answered.
@@ -83,7 +84,7 @@ pub async fn bid(core: &Core, exchange: &str, body: &[u8], accepted: Moment) -> 
 }
 
 async fn answer(core: &Core, dialect: &Dialect, body: &[u8], buffers: &mut Buffers, accepted: Moment) -> Answer {
-    let Buffers { request, profile } = buffers;
+    let Buffers { request, profile, offers: room } = buffers;
     let now = accepted.wall;
     let Ok(view) = request.read(body, dialect) else { return Answer::Malformed };
     if view.imps.is_empty() || !view.seat_allowed(&dialect.seat) {
@@ -96,7 +97,7 @@ async fn answer(core: &Core, dialect: &Dialect, body: &[u8], buffers: &mut Buffe
     let snapshot = core.bidder.campaigns.load();
     let seed = seed(&core.bidder, &view);
     let request = decide::BidRequest { context: &view.context, opportunities: view.opportunities, audience, now, seed };
-    let mut offers = Offers::new(core, dialect, &snapshot, &view, &request, (ids, read));
+    let mut offers = Offers::new(core, dialect, &snapshot, &view, &request, (ids, read), room);
     // Nobody would take the bid, so nothing is decided, and no money is held. What is left to do takes microseconds.
     if Instant::now() >= deadline {
         offers.finish();

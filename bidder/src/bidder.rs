@@ -11,6 +11,7 @@ use event_log::EventLog;
 use rand::rngs::StdRng;
 use segment_store::{IdHasher, ProfileBuffer, Profiles};
 
+use crate::bid::Room;
 use crate::campaigns::Campaigns;
 use crate::events::Events;
 use crate::exchange::dialect::Dialect;
@@ -81,6 +82,8 @@ pub struct Buffers {
     pub request: RequestBuffer,
     /// For the profile.
     pub profile: ProfileBuffer,
+    /// For what is offered.
+    pub(crate) offers: Room,
 }
 
 impl Core {

@@ -44,11 +44,6 @@ pub struct Campaign {
 }
 
 impl Campaign {
-    /// Whether any cap holds for this campaign, so that it cannot be bought for people whose past is unknown.
-    pub fn is_capped(&self) -> bool {
-        !self.caps.is_empty()
-    }
-
     /// Whether there is a cap that counts by `subject`.
     pub fn caps_by(&self, subject: CapSubject) -> bool {
         self.caps.iter().any(|cap| cap.scope == subject)

@@ -27,6 +27,7 @@ pub(crate) mod price;
 use choice::Rank;
 use offer::Candidate;
 use person::Person;
+use price::Rule;
 
 /// Everything a decision knows of a bid request.
 #[derive(Clone, Copy, Debug)]
@@ -53,6 +54,8 @@ pub struct Scratch {
     rates: Vec<Option<Rate>>,
     /// The terms of the campaigns found for one opportunity.
     terms: Vec<Terms>,
+    /// The prices that theirs are for the person.
+    rules: Vec<Option<Rule>>,
     /// The campaigns that compete for it.
     ranking: Vec<Rank>,
     decisions: Vec<Decision>,
@@ -221,22 +224,26 @@ impl Round<'_, '_> {
     ) -> NoBidReason {
         let imp = auction.imp;
         self.index.matcher.find(self.request.opportunities[imp].sizes, &self.person, &mut scratch.matches);
-        // Fetched by themselves, terms that lie far apart come from memory together; one decided on after another, each
-        // would be waited for.
-        let Scratch { terms, matches, .. } = scratch;
+        // Fetched by themselves, terms and prices that lie far apart come from memory together; one decided on after another,
+        // each would be waited for.
+        let Scratch { terms, rules, matches, .. } = scratch;
         terms.clear();
         terms.extend(matches.found.iter().map(|slot| self.index.terms[slot.0 as usize]));
+        rules.clear();
+        rules.extend(terms.iter().map(|terms| self.rule(terms)));
         let mut closest = NoBidReason::NoEligibleCampaign;
         let count = if T::EXPLAINS { self.index.campaigns().len() } else { scratch.terms.len() };
         for at in 0..count {
-            let (slot, terms) = if T::EXPLAINS {
-                (Slot(at as u32), &self.index.terms[at])
+            let asked;
+            let (slot, terms, rule) = if T::EXPLAINS {
+                asked = self.rule(&self.index.terms[at]);
+                (Slot(at as u32), &self.index.terms[at], &asked)
             } else {
-                (scratch.matches.found[at], &scratch.terms[at])
+                (scratch.matches.found[at], &scratch.terms[at], &scratch.rules[at])
             };
             let found = scratch.matches.fit(slot);
             let fit = found.unwrap_or_else(|| explain::fit(self, imp, slot));
-            let candidate = Candidate { slot, terms, fit };
+            let candidate = Candidate { slot, terms, rule, fit };
             match self.rank(scratch, auction, candidate, live, trace) {
                 Ok(rank) if found.is_some() => scratch.ranking.push(rank),
                 // Sizes of creatives are part of what the index matches.

@@ -7,10 +7,10 @@
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
-use crate::campaign::{Campaign, CapSubject, Creative, Flight, SegmentPrice, Variant, WhenAudienceUnknown};
+use crate::campaign::{Campaign, CapSubject, Creative, Flight, FrequencyCap, Variant, WhenAudienceUnknown};
 use crate::decide::person::Filter;
-use crate::decide::price::Limits;
-use crate::ids::{CampaignId, CreativeId, Currency, SegmentId, VariantId};
+use crate::decide::price::{Limits, Rule};
+use crate::ids::{AdvertiserId, CampaignId, CreativeId, Currency, SegmentId, VariantId};
 use crate::money::Rates;
 use crate::outcome::{Offer, Slot};
 use crate::profile::Keep;
@@ -37,8 +37,12 @@ pub struct CampaignIndex {
     campaigns: Vec<Campaign>,
     /// What stands beside each campaign, by slot.
     pub(crate) terms: Vec<Terms>,
-    /// The prices of all campaigns.
-    pub(crate) segment_prices: Vec<SegmentPrice>,
+    /// The segments that campaigns have prices for, apart from the prices: they are gone through until one is the person's.
+    pub(crate) priced_segments: Vec<SegmentId>,
+    /// The price for each of them.
+    pub(crate) rules: Vec<Rule>,
+    /// The frequency caps of all campaigns.
+    pub(crate) caps: Vec<FrequencyCap>,
     /// The creatives of all campaigns.
     pub(crate) creatives: Vec<CreativeTerms>,
     /// The variants of all creatives: a place here is a `variant_slot`.
@@ -58,6 +62,7 @@ pub struct CampaignIndex {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Terms {
     pub(crate) id: CampaignId,
+    pub(crate) advertiser: AdvertiserId,
     pub(crate) flight: Flight,
     /// The advertiser's domain in [`CampaignIndex::domains`] and its categories in [`CampaignIndex::categories`].
     pub(crate) domain: u32,
@@ -67,16 +72,19 @@ pub(crate) struct Terms {
     pub(crate) limits: Limits,
     /// The segments it has prices for.
     pub(crate) priced: Filter,
-    /// In [`CampaignIndex::segment_prices`].
-    pub(crate) segment_prices: Span,
+    /// In [`CampaignIndex::priced_segments`] and [`CampaignIndex::rules`].
+    pub(crate) rules: Span,
+    /// In [`CampaignIndex::caps`].
+    pub(crate) caps: Span,
     /// In [`CampaignIndex::creatives`].
     pub(crate) creatives: Span,
-    pub(crate) is_capped: bool,
     /// Whether a cap on the advertiser's campaigns holds for it.
     pub(crate) caps_advertiser: bool,
     /// Whether a cap on what each micro-segment buys holds for it.
     pub(crate) caps_segments: bool,
     pub(crate) is_paced: bool,
+    /// Whether an experiment measures it.
+    pub(crate) is_measured: bool,
     pub(crate) excludes_a_segment: bool,
     pub(crate) when_audience_unknown: WhenAudienceUnknown,
 }
@@ -111,7 +119,7 @@ impl CampaignIndex {
         currencies.dedup();
         let mut domains = Blocklist::builder('.');
         let mut categories = Blocklist::builder('-');
-        let mut segment_prices = Vec::new();
+        let (mut priced_segments, mut rules, mut caps) = (Vec::new(), Vec::new(), Vec::new());
         let (mut creatives, mut variants, mut variant_segments) = (Vec::new(), Vec::new(), Vec::new());
         let mut variant = |variant: &Variant| VariantTerms {
             id: variant.id,
@@ -125,18 +133,23 @@ impl CampaignIndex {
         };
         let terms = campaigns.iter().map(|campaign| Terms {
             id: campaign.id,
+            advertiser: campaign.advertiser.id,
             flight: campaign.flight,
             domain: domains.insert([campaign.advertiser.domain.as_str()]),
             categories: categories.insert(campaign.advertiser.categories.iter().map(|name| name.as_str())),
             currency: currencies.partition_point(|currency| *currency < campaign.advertiser.currency) as u32,
             limits: Limits::of(&campaign.strategy),
             priced: Filter::new(campaign.strategy.segments.iter().map(|price| price.segment.0)),
-            segment_prices: Span::append(&mut segment_prices, campaign.strategy.segments.iter().copied()),
+            rules: {
+                priced_segments.extend(campaign.strategy.segments.iter().map(|price| price.segment));
+                Span::append(&mut rules, campaign.strategy.segments.iter().map(Rule::of))
+            },
+            caps: Span::append(&mut caps, campaign.caps.iter().copied()),
             creatives: Span::append(&mut creatives, campaign.creatives.iter().map(&mut creative)),
-            is_capped: campaign.is_capped(),
             caps_advertiser: campaign.caps_by(CapSubject::Advertiser),
             caps_segments: campaign.caps_by(CapSubject::EachSegment),
             is_paced: campaign.pacing.is_paced(),
+            is_measured: campaign.experiment.is_some(),
             excludes_a_segment: campaign.targeting.excludes_a_segment(),
             when_audience_unknown: campaign.when_audience_unknown,
         });
@@ -144,7 +157,9 @@ impl CampaignIndex {
             version,
             rates,
             terms: terms.collect(),
-            segment_prices,
+            priced_segments,
+            rules,
+            caps,
             creatives,
             variants,
             variant_segments,

@@ -1,5 +1,7 @@
 //! What we know of one person.
 
+use core::cmp::Ordering;
+
 use crate::campaign::{CapSubject, FrequencyCap};
 use crate::ids::{AdvertiserId, CampaignId, CreativeId, PersonKey, SegmentId};
 use crate::time::Seconds;
@@ -94,8 +96,8 @@ pub struct Impression {
     pub at: Seconds,
 }
 
-/// What impressions are counted by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// What impressions are counted by, in the order of this list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum CapScope {
     /// All impressions of a campaign.
     Campaign(CampaignId),
@@ -110,8 +112,36 @@ pub enum CapScope {
     Ghosts(CampaignId, GhostScope),
 }
 
+impl CapScope {
+    /// Its place among all scopes: profiles are sorted and searched by it, so it is one comparison.
+    const fn place(self) -> u128 {
+        let (kind, number, of) = match self {
+            Self::Campaign(campaign) => (0, campaign.0, (0, 0)),
+            Self::Creative(creative) => (1, creative.0, (0, 0)),
+            Self::Advertiser(advertiser) => (2, advertiser.0, (0, 0)),
+            Self::Segment(segment) => (3, segment.0, (0, 0)),
+            Self::Ghosts(campaign, GhostScope::Campaign) => (4, campaign.0, (0, 0)),
+            Self::Ghosts(campaign, GhostScope::Creative(creative)) => (4, campaign.0, (1, creative.0)),
+            Self::Ghosts(campaign, GhostScope::Segment(segment)) => (4, campaign.0, (2, segment.0)),
+        };
+        (kind << 96) | ((number as u128) << 64) | (of.0 << 32) | of.1 as u128
+    }
+}
+
+impl Ord for CapScope {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.place().cmp(&other.place())
+    }
+}
+
+impl PartialOrd for CapScope {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
 /// Which ghost bids of a campaign are counted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum GhostScope {
     /// All of them.
     Campaign,

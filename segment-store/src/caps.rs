@@ -34,6 +34,13 @@ pub struct CapEvent {
     pub change: CapChange,
 }
 
+impl CapEvent {
+    /// Whether any cap counts it.
+    pub(crate) fn counts(&self) -> bool {
+        self.keep != Keep::default()
+    }
+}
+
 /// What became of an impression. Of several, the last in this list holds, in whatever order they come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CapChange {
@@ -308,8 +315,11 @@ impl Caps {
         out.extend_from_slice(&self.times);
         for open in &self.open {
             if let Some(at) = open.shown_at(now) {
-                open.scopes().for_each(|(scope, _)| insert(out, Impression { scope, at }));
+                out.extend(open.scopes().map(|(scope, _)| Impression { scope, at }));
             }
+        }
+        if out.len() > self.times.len() {
+            out.sort_unstable_by_key(order);
         }
     }
 }

@@ -3,6 +3,7 @@
 mod shards;
 mod writer;
 
+use std::cell::RefCell;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -35,6 +36,49 @@ pub struct LocalProfiles {
     writer: Writer,
 }
 
+thread_local! {
+    /// Used again and again it stops allocating.
+    static COUNTED: RefCell<Counted> = RefCell::default();
+}
+
+/// What events make of the caps of one person.
+#[derive(Default)]
+struct Counted {
+    /// Whether what follows is there.
+    is_read: bool,
+    before: Vec<u8>,
+    after: Vec<u8>,
+    /// Impressions that had to be forgotten for want of room.
+    forgotten: usize,
+    caps: Caps,
+}
+
+impl Counted {
+    /// Takes the caps of one of the person's records. Events go to each of them, so most often they all say the same.
+    fn take(&mut self, stored: &[u8], events: &[CapEvent], now: Micros) -> Result<(), Corrupt> {
+        if self.is_read && self.before == stored {
+            return Ok(());
+        }
+        let Self { is_read, before, after, forgotten, caps } = self;
+        (*is_read, *forgotten) = (false, 0);
+        caps.clear();
+        if !stored.is_empty() {
+            record::caps::decode(stored, caps)?;
+        }
+        for event in events.iter().filter(|event| event.counts()) {
+            *forgotten += caps.apply(event, now.seconds());
+        }
+        before.clear();
+        before.extend_from_slice(stored);
+        after.clear();
+        if !caps.is_empty() {
+            record::caps::encode(caps, after);
+        }
+        *is_read = true;
+        Ok(())
+    }
+}
+
 impl LocalProfiles {
     /// Opens the store in directory `path`, creating it where it is missing, and reads every record into memory: this
     /// takes a while (it blocks).
@@ -61,27 +105,23 @@ impl LocalProfiles {
         })
     }
 
-    pub(crate) fn count(&self, ids: &[IdHash], event: &CapEvent, now: Micros) {
-        let (mut caps, mut bytes) = (Caps::default(), Vec::new());
-        for id in ids {
-            let mut shard = self.shards.lock(id);
-            let stored = shard.get(id).map_or(&[][..], |record| &record.caps);
-            caps.clear();
-            if !stored.is_empty() && record::caps::decode(stored, &mut caps).is_err() {
-                // Left as it is: look-ups fail, so nobody takes the person for one who has seen nothing.
-                self.corrupt.fetch_add(1, Ordering::Relaxed);
-                continue;
+    pub(crate) fn count(&self, ids: &[IdHash], events: &[CapEvent], now: Micros) {
+        COUNTED.with_borrow_mut(|counted| {
+            counted.is_read = false;
+            for id in ids {
+                let mut shard = self.shards.lock(id);
+                let stored = shard.get(id).map_or(&[][..], |record| &record.caps);
+                if counted.take(stored, events, now).is_err() {
+                    // Left as it is: look-ups fail, so nobody takes the person for one who has seen nothing.
+                    self.corrupt.fetch_add(1, Ordering::Relaxed);
+                    continue;
+                }
+                self.forgotten.fetch_add(counted.forgotten as u64, Ordering::Relaxed);
+                if counted.after != counted.before {
+                    shard.change(id, |record| record.set_caps(&counted.after));
+                }
             }
-            let forgotten = caps.apply(event, now.seconds());
-            self.forgotten.fetch_add(forgotten as u64, Ordering::Relaxed);
-            bytes.clear();
-            if !caps.is_empty() {
-                record::caps::encode(&caps, &mut bytes);
-            }
-            if *bytes != *stored {
-                shard.change(id, |record| record.set_caps(&bytes));
-            }
-        }
+        });
     }
 
     /// Makes the change in memory; [`Self::flush`] makes it durable.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use decision::ids::{IdHash, PersonKey, SegmentId};
 use decision::privacy::Permit;
-use decision::profile::{Keep, Membership, UnknownWhy};
+use decision::profile::{Membership, UnknownWhy};
 use decision::time::Micros;
 use tokio::time::Instant;
 
@@ -128,19 +128,23 @@ impl Profiles {
     /// look-up sees it, in Redis as soon as it is there; it is never waited for. On one machine it is durable within
     /// [`limits::CAPS_PERSIST_INTERVAL`](crate::limits::CAPS_PERSIST_INTERVAL): a crash loses the events of that time.
     pub fn count(&self, ids: &[IdHash], event: &CapEvent, now: Micros) {
-        self.count_after(None, ids, event, now);
+        self.count_all(None, ids, std::slice::from_ref(event), now);
     }
 
-    /// [`Self::count`] for somebody who was just looked up under the same `ids`: what was `read` then need not be asked for
-    /// again.
-    pub fn count_after(&self, read: Option<&ProfileBuffer>, ids: &[IdHash], event: &CapEvent, now: Micros) {
-        if event.keep == Keep::default() {
+    /// [`Self::count`] of several impressions, for somebody who was just looked up under the same `ids`: what was `read` then
+    /// need not be asked for again.
+    pub fn count_after(&self, read: &ProfileBuffer, ids: &[IdHash], events: &[CapEvent], now: Micros) {
+        self.count_all(Some(read), ids, events, now);
+    }
+
+    fn count_all(&self, read: Option<&ProfileBuffer>, ids: &[IdHash], events: &[CapEvent], now: Micros) {
+        if !events.iter().any(CapEvent::counts) {
             return;
         }
         let ids = &ids[..ids.len().min(IDS_MAX)];
         match self {
-            Self::Local(local) => local.count(ids, event, now),
-            Self::Redis(redis) => redis.count(read, ids, event, now),
+            Self::Local(local) => local.count(ids, events, now),
+            Self::Redis(redis) => redis.count(read, ids, events, now),
         }
     }
 

@@ -116,8 +116,10 @@ impl RedisProfiles {
         })
     }
 
-    pub(crate) fn count(&self, read: Option<&ProfileBuffer>, ids: &[IdHash], event: &CapEvent, now: Micros) {
-        self.counting.tell(read, ids, event, now);
+    pub(crate) fn count(&self, read: Option<&ProfileBuffer>, ids: &[IdHash], events: &[CapEvent], now: Micros) {
+        let mut read = read;
+        let events = events.iter().filter(|event| event.counts());
+        events.for_each(|event| self.counting.tell(read.take(), ids, event, now));
     }
 
     pub(crate) async fn flush(&self) -> Result<(), StoreError> {

@@ -35,23 +35,42 @@ pub(super) struct Offers<'a> {
     view: &'a BidRequest<'a>,
     request: &'a decide::BidRequest<'a>,
     ids: PersonIds,
-    /// What was read of the person, until the caps were told of it.
-    read: Option<&'a ProfileBuffer>,
+    /// What was read of the person.
+    read: &'a ProfileBuffer,
+    room: &'a mut Room,
+    sample: Option<Sample>,
+}
+
+/// Room for the offers of one answer. Used again and again it stops allocating.
+#[derive(Debug, Default)]
+pub(crate) struct Room {
     /// The reservations that were granted and are not yet part of an offer, first one first.
     granted: VecDeque<Granted>,
     made: Vec<Made>,
     /// The ids and URLs of the offers.
     texts: String,
-    sample: Option<Sample>,
+    /// What the caps are to be told.
+    told: Vec<CapEvent>,
+}
+
+impl Room {
+    fn clear(&mut self) {
+        self.granted.clear();
+        self.made.clear();
+        self.texts.clear();
+        self.told.clear();
+    }
 }
 
 /// A reservation: for which impression, and of which lease.
+#[derive(Debug)]
 struct Granted {
     impression: ImpressionId,
     lease: LeaseId,
 }
 
-/// An offer that is part of the answer. Its texts are ranges of [`Offers::texts`].
+/// An offer that is part of the answer. Its texts are ranges of [`Room::texts`].
+#[derive(Debug)]
 struct Made {
     imp: usize,
     offer: Offer,
@@ -68,10 +87,11 @@ impl<'a> Offers<'a> {
         view: &'a BidRequest<'a>,
         request: &'a decide::BidRequest<'a>,
         (ids, read): (PersonIds, &'a ProfileBuffer),
+        room: &'a mut Room,
     ) -> Self {
         let sample = Sample::start(&core.bidder, person(request), request.seed, snapshot);
-        let (granted, made, texts) = (VecDeque::new(), Vec::new(), String::new());
-        Self { core, dialect, snapshot, view, request, ids, read: Some(read), granted, made, texts, sample }
+        room.clear();
+        Self { core, dialect, snapshot, view, request, ids, read, room, sample }
     }
 
     /// Whether the request is recorded whole.
@@ -94,7 +114,7 @@ impl<'a> Offers<'a> {
         if let Some(sample) = &mut self.sample {
             sample.reserved(self.snapshot.index.campaign(slot).id, amount, granted);
         }
-        self.granted.extend(lease.map(|lease| Granted { impression, lease }));
+        self.room.granted.extend(lease.map(|lease| Granted { impression, lease }));
         granted
     }
 
@@ -109,7 +129,7 @@ impl<'a> Offers<'a> {
     /// An impression gets a bid.
     pub(super) fn add(&mut self, imp: usize, bid: Bid, evidence: &Evidence<'_>) {
         let Bid { offer, grounds, .. } = bid;
-        let Granted { impression, lease } = self.granted.pop_front().expect("a bid's reservation was granted");
+        let Granted { impression, lease } = self.room.granted.pop_front().expect("a bid's reservation was granted");
         let keep = self.snapshot.index.keep(&offer);
         let (id, urls) = self.texts(imp, &offer, impression, lease, keep);
         if !self.view.test {
@@ -121,7 +141,7 @@ impl<'a> Offers<'a> {
         if let Some(sample) = &mut self.sample {
             sample.bid(imp, &offer, impression);
         }
-        self.made.push(Made { imp, offer, id, urls });
+        self.room.made.push(Made { imp, offer, id, urls });
     }
 
     /// An impression gets none.
@@ -174,25 +194,26 @@ impl<'a> Offers<'a> {
 
     /// The bytes of the answer, if there is any offer.
     pub(super) fn finish(mut self) -> Option<Bytes> {
+        self.core.bidder.profiles.count_after(self.read, self.ids.as_slice(), &self.room.told, self.request.now);
         let sample = self.sample.take();
         if let Some(record) = sample.and_then(|it| it.finish(self.core, self.view, self.request, self.snapshot)) {
             self.core.bidder.events.record(person(self.request), Telemetry::Opportunity(Box::new(record)));
         }
-        let first = self.made.first()?;
+        let first = self.room.made.first()?;
         let envelope = Envelope {
             request_id: self.view.id,
             seat: &self.dialect.seat,
             currency: first.offer.currency,
             version: self.dialect.version,
         };
-        let entries: Vec<Entry<'_>> = self.made.iter().map(|made| self.entry(made)).collect();
+        let entries: Vec<Entry<'_>> = self.room.made.iter().map(|made| self.entry(made)).collect();
         let mut bytes = Vec::new();
         response::write(&mut bytes, &envelope, &entries);
         Some(Bytes::from(bytes))
     }
 
     fn entry<'m>(&'m self, made: &'m Made) -> Entry<'m> {
-        let text = |range: &Range<usize>| &self.texts[range.clone()];
+        let text = |range: &Range<usize>| &self.room.texts[range.clone()];
         let url = |kind: NoticeKind| Some(text(&made.urls[kind as usize])).filter(|url| !url.is_empty());
         let urls = Urls {
             click: url(NoticeKind::Click).unwrap_or_default(),
@@ -253,16 +274,16 @@ impl<'a> Offers<'a> {
             landing_url: &self.snapshot.landing_urls[offer.variant_slot as usize],
         };
         let sealed = self.core.bidder.keys.seal(&claims);
-        self.texts.reserve(URLS_BYTES_EXPECTED);
-        let start = self.texts.len();
-        let _infallible = write!(self.texts, "{impression}");
-        let id = start..self.texts.len();
+        self.room.texts.reserve(URLS_BYTES_EXPECTED);
+        let start = self.room.texts.len();
+        let _infallible = write!(self.room.texts, "{impression}");
+        let id = start..self.room.texts.len();
         (id, NoticeKind::ALL.map(|kind| self.url(kind, &sealed)))
     }
 
     /// Appends the URL for a kind of notice, where the exchange sends it.
     fn url(&mut self, kind: NoticeKind, sealed: &Sealed<'_>) -> Range<usize> {
-        let (dialect, texts) = (self.dialect, &mut self.texts);
+        let (dialect, texts) = (self.dialect, &mut self.room.texts);
         let start = texts.len();
         if dialect.sends(kind) {
             texts.extend([&self.core.bidder.public_url, "/n/", kind.label(), "/"]);
@@ -304,7 +325,7 @@ impl<'a> Offers<'a> {
             change,
         };
         self.core.bidder.metrics.cap_event(outcome);
-        self.core.bidder.profiles.count_after(self.read.take(), self.ids.as_slice(), &event, self.request.now);
+        self.room.told.push(event);
     }
 }
 

@@ -9,7 +9,7 @@ use super::{
     Advertiser, AdvertiserDraft, Budget, Campaign, CampaignDraft, CapSubject, Creative, CreativeDraft, Flight,
     FrequencyCap, PriceRule, SegmentPrice, Strategy, Variant,
 };
-use crate::decide::price::{Limits, price};
+use crate::decide::price::{Limits, Rule, price};
 use crate::ids::{AdvertiserId, CampaignId, CreativeId, Currency};
 use crate::index::conjunction::alternatives;
 use crate::money::{Cpm, Nanos, ONE_PPM, Percent, Rate};
@@ -283,7 +283,7 @@ impl Problems {
         let [min_cpm, max_cpm] = [min_cpm, max_cpm].map(Nanos::of_one_impression);
         let default_cpm = draft.default_cpm.map(Nanos::of_one_impression);
         let terms = Limits { default_cpm, min_cpm, max_cpm, margin_ppm };
-        let Some(steps) = price(&terms, Some(rule), 0, Rate::ONE, ONE_PPM) else { return };
+        let Some(steps) = price(&terms, Some(&Rule::of(rule)), 0, Rate::ONE, ONE_PPM) else { return };
         // What is wrong with the fee itself, the margin or the price is told already.
         let right = (1..=limits::CPM_MICROS_MAX).contains(&rule.data_cpm.cpm_micros()) && margin_ppm < ONE_PPM;
         if right && steps.limited_cpm > Nanos::ZERO && steps.media_cpm <= Nanos::ZERO {

@@ -78,8 +78,8 @@ fn bring_forward(ranking: &mut [Rank], place: usize) {
 impl Scratch {
     /// Notes what an offer was computed from.
     fn grounds(&mut self, round: &Round<'_, '_>, offer: &Offer, price: PriceSteps) -> Grounds {
-        let seen = Seen { person: &round.person, bids: &self.bids, ghosts: &self.ghosts };
-        self.caps.push(seen.counts(round.index.campaign(offer.slot), offer));
+        let seen = Seen { index: round.index, person: &round.person, bids: &self.bids, ghosts: &self.ghosts };
+        self.caps.push(seen.counts(offer));
         Grounds { price, caps: self.caps.len() as u32 - 1 }
     }
 }

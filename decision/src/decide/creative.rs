@@ -4,10 +4,9 @@ use core::ops::Range;
 
 use super::caps::Seen;
 use super::person::Person;
-use crate::campaign::Campaign;
-use crate::index::{CampaignIndex, CreativeTerms};
+use crate::index::{CampaignIndex, CreativeTerms, Terms};
 use crate::opportunity::Opportunity;
-use crate::outcome::NoBidReason;
+use crate::outcome::{NoBidReason, Slot};
 
 /// The creative and variant picked: places in the index.
 #[derive(Clone, Copy, Debug)]
@@ -23,14 +22,14 @@ pub(crate) fn pick(
     rotation: impl Iterator<Item = usize>,
     opportunity: &Opportunity<'_>,
     seen: &Seen<'_>,
-    campaign: &Campaign,
+    (slot, campaign): (Slot, &Terms),
 ) -> Result<Pick, NoBidReason> {
     let mut closest = NoBidReason::NoCreativeOfSize;
     for creative in rotation {
         let terms = &index.creatives[creative];
         if opportunity.sizes.contains(&terms.size) {
             match variant(index, terms, opportunity.secure, seen.person) {
-                Ok(_) if seen.creative_is_capped(campaign, terms.id) => closest = NoBidReason::CreativeCap,
+                Ok(_) if seen.creative_is_capped(slot, campaign, terms.id) => closest = NoBidReason::CreativeCap,
                 Ok(variant) => return Ok(Pick { creative, variant }),
                 Err(reason) => closest = closest.max(reason),
             }

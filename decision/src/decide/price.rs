@@ -1,6 +1,7 @@
 //! What a campaign pays for a person.
 
 use crate::campaign::{PriceRule, SegmentPrice, Strategy};
+use crate::ids::SegmentId;
 use crate::money::{Fees, Nanos, ONE_PPM, Rate};
 use crate::outcome::PriceSteps;
 
@@ -20,6 +21,24 @@ impl Limits {
     }
 }
 
+/// A price for people in one micro-segment.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rule {
+    segment: SegmentId,
+    price: PriceRule,
+    min_cpm: Nanos,
+    max_cpm: Nanos,
+    data_cpm: Nanos,
+}
+
+impl Rule {
+    pub(crate) fn of(price: &SegmentPrice) -> Self {
+        let SegmentPrice { segment, price, min_cpm, max_cpm, data_cpm } = *price;
+        let (min_cpm, max_cpm) = (min_cpm.unwrap_or(Nanos::ZERO), max_cpm.unwrap_or(Nanos::MAX));
+        Self { segment, price, min_cpm, max_cpm, data_cpm }
+    }
+}
+
 /// The price by `rule`, that of the first priced segment the person is in, or else the default price. `None` where there is
 /// no price. The limits of the segment come first and those of the campaign after them, so that these always hold; then it
 /// is multiplied by `pace_ppm`, as far down as the limits allow. What the margin, the segment's data and the exchange's
@@ -27,7 +46,7 @@ impl Limits {
 #[inline]
 pub(crate) fn price(
     limits: &Limits,
-    rule: Option<&SegmentPrice>,
+    rule: Option<&Rule>,
     exchange_fee_ppm: u32,
     rate: Rate,
     pace_ppm: u32,
@@ -63,9 +82,9 @@ pub(crate) fn price(
 
 /// A price within the limits of the segment and the campaign.
 #[inline]
-fn limited(mut cpm: Nanos, limits: &Limits, rule: Option<&SegmentPrice>) -> Nanos {
+fn limited(mut cpm: Nanos, limits: &Limits, rule: Option<&Rule>) -> Nanos {
     if let Some(rule) = rule {
-        cpm = cpm.max(rule.min_cpm.unwrap_or(cpm)).min(rule.max_cpm.unwrap_or(Nanos::MAX));
+        cpm = cpm.max(rule.min_cpm).min(rule.max_cpm);
     }
     cpm.max(limits.min_cpm).min(limits.max_cpm)
 }

@@ -18,6 +18,11 @@ impl Span {
         Self { start, end: u32::try_from(all.len()).expect("an index has fewer than 2^32 items of a kind") }
     }
 
+    /// Whether nothing is in the list.
+    pub(crate) fn is_empty(self) -> bool {
+        self.start == self.end
+    }
+
     /// The places of the list in its vector.
     pub(crate) fn range(self) -> Range<usize> {
         self.start as usize..self.end as usize

@@ -113,12 +113,29 @@ async fn caps_after_a_look_up(profiles: &Profiles) {
     let mut read = ProfileBuffer::new();
     profiles.read(Permit::of(&Signals::default()), &ids, NOW, soon(), &mut read).await.unwrap();
     let won = |number, seconds| event(number, CapChange::Confirmed { at: at(seconds), until: at(2_000_000) });
-    profiles.count_after(Some(&read), &ids, &won(1, 999_901), NOW);
+    profiles.count_after(&read, &ids, &[won(1, 999_901)], NOW);
     profiles.flush().await.unwrap();
     join(profiles, &[66], &[membership(2, 2_000_000)]).await;
-    profiles.count_after(Some(&read), &ids, &won(2, 999_902), NOW);
-    profiles.count_after(Some(&ProfileBuffer::new()), &ids, &won(3, 999_903), NOW);
-    profiles.count_after(None, &ids, &won(1, 999_901), NOW);
+    profiles.count_after(&read, &ids, &[won(2, 999_902)], NOW);
+    profiles.count_after(&ProfileBuffer::new(), &ids, &[won(3, 999_903)], NOW);
+    profiles.count(&ids, &won(1, 999_901), NOW);
+    // Several at once, most of which no cap counts, for ids of which one has heard more than the other.
+    let uncounted = |number: u128| CapEvent {
+        impression: ImpressionId(number.to_le_bytes()),
+        keep: Keep::default(),
+        ..won(4, 999_904)
+    };
+    let many = (100..).take(limits::OPEN_IMPRESSIONS_MAX).map(uncounted);
+    profiles.count(&[id(69)], &won(5, 999_905), NOW);
+    let ids = [id(68), id(69), id(70)];
+    profiles.count_after(
+        &ProfileBuffer::new(),
+        &ids,
+        &many.chain([won(6, 999_906), won(7, 999_907)]).collect::<Vec<_>>(),
+        NOW,
+    );
+    profiles.count_after(&ProfileBuffer::new(), &[id(71)], &[uncounted(4)], NOW);
+    profiles.count_after(&ProfileBuffer::new(), &[id(71)], &[], NOW);
 }
 
 pub(crate) async fn judge(profiles: &Profiles) {
@@ -167,11 +184,15 @@ pub(crate) async fn judge(profiles: &Profiles) {
     let counted = times(&[999_903, 999_902, 999_901]);
     check(&[66], &format!("1:2000000 2:2000000 {counted}")).await;
     check(&[67], &counted).await;
+    check(&[68], &times(&[999_907, 999_906])).await;
+    check(&[69], &times(&[999_907, 999_906, 999_905])).await;
+    check(&[70], &times(&[999_907, 999_906])).await;
+    check(&[71], "").await;
     check(&[10, 64], &format!("3:2000000 7:2000000 {}", times(&[990_008, 990_007, 990_006, 990_005, 990_004]))).await;
 
     let stats = profiles.stats();
     assert_eq!((stats.corrupt, stats.forgotten_impressions, stats.failed), (0, 0, false));
-    assert!(stats.records.is_none_or(|records| records == 23), "{stats:?}");
+    assert!(stats.records.is_none_or(|records| records == 26), "{stats:?}");
 }
 
 async fn permits(profiles: &Profiles) {

@@ -121,23 +121,24 @@ impl World<'_> {
             decide(&self.index, &asked, scratch, |_| false, |_| 1_000_000, |_, _| true, &mut Silent);
         let ghosts: Vec<Ghost> = ghosts.to_vec();
         let decisions: Vec<Decision> = decisions.collect();
+        let mut told = Vec::new();
         for (imp, (decision, luck)) in decisions.iter().zip(&request.luck).enumerate() {
             for ghost in ghosts.iter().filter(|ghost| ghost.imp == imp) {
-                self.haunt(second, request, buffer, &ghost.offer);
+                told.push(self.haunt(second, request, &ghost.offer));
             }
             if let Decision::Bid(bid) = decision {
-                self.sell(second, request, buffer, &bid.offer, luck);
+                told.push(self.sell(second, request, &bid.offer, luck));
             }
         }
+        self.nodes[request.node].count_after(buffer, &request.ids, &told, now);
     }
 
-    /// A bid: told at once, and what becomes of it later.
-    fn sell(&mut self, second: u32, request: &Request, read: &ProfileBuffer, offer: &Offer, luck: &Luck) {
+    /// A bid: what is told of it at once. What becomes of it is told later.
+    fn sell(&mut self, second: u32, request: &Request, offer: &Offer, luck: &Luck) -> CapEvent {
         let at = now(second, request.node);
         let keep = self.index.keep(offer);
         let pending = CapChange::Pending { until: at.plus_seconds(AUCTION_S).seconds() };
         let event = self.event(offer, keep, pending, false);
-        self.nodes[request.node].count_after(Some(read), &request.ids, &event, at);
         self.sales.push(Sale::of(request.person, offer, luck.shown_s.map(|delay| second + delay), false));
         let expiry = at.plus_seconds(i64::from(TOKEN_S)).seconds();
         for notice in &luck.notices {
@@ -153,16 +154,17 @@ impl World<'_> {
             let told = Told { node, ids: request.ids.clone(), event: CapEvent { change, ..event } };
             self.notices.entry(second + notice.delay_s).or_default().push(told);
         }
+        event
     }
 
     /// A ghost bid: for the caps it is shown at once.
-    fn haunt(&mut self, second: u32, request: &Request, read: &ProfileBuffer, offer: &Offer) {
+    fn haunt(&mut self, second: u32, request: &Request, offer: &Offer) -> CapEvent {
         let at = now(second, request.node);
         let keep = Keep::of(&self.index.campaign(offer.slot).caps);
         let change = CapChange::Confirmed { at: at.seconds(), until: at.plus_seconds(AUCTION_S).seconds() };
         let event = self.event(offer, keep, change, true);
-        self.nodes[request.node].count_after(Some(read), &request.ids, &event, at);
         self.sales.push(Sale::of(request.person, offer, Some(second), true));
+        event
     }
 
     fn event(&mut self, offer: &Offer, keep: Keep, change: CapChange, ghost: bool) -> CapEvent {
