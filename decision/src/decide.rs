@@ -54,7 +54,7 @@ pub struct Scratch {
     rates: Vec<Option<Rate>>,
     /// The terms of the campaigns found for one opportunity.
     terms: Vec<Terms>,
-    /// The prices that theirs are for the person.
+    /// The rule for the person of each of them.
     rules: Vec<Option<Rule>>,
     /// The campaigns that compete for it.
     ranking: Vec<Rank>,

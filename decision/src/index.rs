@@ -119,7 +119,7 @@ impl CampaignIndex {
         currencies.dedup();
         let mut domains = Blocklist::builder('.');
         let mut categories = Blocklist::builder('-');
-        let (mut priced_segments, mut rules, mut caps) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut rules, mut caps) = (Vec::new(), Vec::new());
         let (mut creatives, mut variants, mut variant_segments) = (Vec::new(), Vec::new(), Vec::new());
         let mut variant = |variant: &Variant| VariantTerms {
             id: variant.id,
@@ -140,10 +140,7 @@ impl CampaignIndex {
             currency: currencies.partition_point(|currency| *currency < campaign.advertiser.currency) as u32,
             limits: Limits::of(&campaign.strategy),
             priced: Filter::new(campaign.strategy.segments.iter().map(|price| price.segment.0)),
-            rules: {
-                priced_segments.extend(campaign.strategy.segments.iter().map(|price| price.segment));
-                Span::append(&mut rules, campaign.strategy.segments.iter().map(Rule::of))
-            },
+            rules: Span::append(&mut rules, campaign.strategy.segments.iter().map(Rule::of)),
             caps: Span::append(&mut caps, campaign.caps.iter().copied()),
             creatives: Span::append(&mut creatives, campaign.creatives.iter().map(&mut creative)),
             caps_advertiser: campaign.caps_by(CapSubject::Advertiser),
@@ -157,7 +154,7 @@ impl CampaignIndex {
             version,
             rates,
             terms: terms.collect(),
-            priced_segments,
+            priced_segments: rules.iter().map(|rule| rule.segment).collect(),
             rules,
             caps,
             creatives,

@@ -24,7 +24,7 @@ impl Limits {
 /// A price for people in one micro-segment.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rule {
-    segment: SegmentId,
+    pub(crate) segment: SegmentId,
     price: PriceRule,
     min_cpm: Nanos,
     max_cpm: Nanos,
