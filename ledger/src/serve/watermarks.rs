@@ -28,15 +28,26 @@ impl Watermarks {
         Self { shard, leases, outcomes, said: (Micros(i64::MIN), 0) }
     }
 
+    /// What to say when a run begins, and nobody knows up to when anything was read: that all effects so far are published. Those
+    /// before may be kept no longer when a run is over that published none.
+    pub(super) fn first(&self, books: &Ledger) -> [Vec<KeyValue>; 2] {
+        self.records(books.sequence(), Micros(0), [true, true])
+    }
+
     /// What to say once everything that the streams held at `at` is folded and published: what to append to `leases`, and to
     /// `outcomes`.
     pub(super) fn due(&mut self, books: &Ledger, at: Micros) -> [Vec<KeyValue>; 2] {
-        let (shard, sequence) = (self.shard.0, books.sequence());
+        let sequence = books.sequence();
+        let due = self.are_due(sequence, books.is_lending(), at);
+        self.records(sequence, at, due)
+    }
+
+    fn records(&self, sequence: u64, at: Micros, [in_leases, in_outcomes]: [bool; 2]) -> [Vec<KeyValue>; 2] {
+        let shard = self.shard.0;
         let read = Event::Read(LeaseRead { notices_until: at.0 });
         let read = LeaseRecord { at: at.0, event: Some(read), shard, sequence, ..LeaseRecord::default() };
         let kind = OutcomeKind::Watermark.into();
         let watermark = Outcome { kind, shard, sequence, at: at.0, ..Outcome::default() };
-        let [in_leases, in_outcomes] = self.are_due(sequence, books.is_lending(), at);
         let to_each = |keys: &[Vec<u8>], value: Vec<u8>| keys.iter().map(|key| (key.clone(), value.clone())).collect();
         [
             if in_leases { to_each(&self.leases, encode(&read)) } else { Vec::new() },

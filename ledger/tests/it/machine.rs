@@ -67,7 +67,8 @@ impl Machine {
     /// How far the ledger has read, as it says in a stream, in seconds since noon.
     pub(crate) fn read(&self, stream: Stream) -> Vec<i64> {
         let until = self.all(stream).into_iter().filter_map(|(_, value)| read_until(stream, &value));
-        until.map(|until| (until - NOON) / SECOND).collect()
+        // That of a run's begin tells no time.
+        until.filter(|until| *until > 0).map(|until| (until - NOON) / SECOND).collect()
     }
 
     pub(crate) fn decoded<M: StreamRecord>(&self, stream: Stream) -> Vec<M> {

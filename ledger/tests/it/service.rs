@@ -105,6 +105,10 @@ fn it_says_how_far_it_has_read_to_nodes_while_it_lends_and_to_analysts_now_and_t
     machine.append(Stream::Campaigns, vec![campaign(1)]);
     machine.run().unwrap();
     assert_eq!((machine.read(Stream::Leases), machine.read(Stream::Outcomes)), (vec![0], vec![0]));
+    for stream in [Stream::Leases, Stream::Outcomes] {
+        let first = machine.all(stream).first().and_then(|(_, value)| watermark(stream, value));
+        assert_eq!(first, Some((0, 1)), "{stream}: before anything is read it is said where the run begins");
+    }
     machine.append(Stream::Leases, vec![ask(1, 700)]);
     wait(5);
     machine.run().unwrap();
@@ -126,8 +130,8 @@ fn it_says_how_far_it_has_read_to_nodes_while_it_lends_and_to_analysts_now_and_t
     }
     let is_read = |stream| machine.all(stream).iter().map(|(_, value)| read_until(stream, value).is_some()).collect();
     let [leases, outcomes]: [Vec<bool>; 2] = [Stream::Leases, Stream::Outcomes].map(is_read);
-    assert!(leases.ends_with(&[false, true, false, true]), "a grant, a charge: {leases:?}");
-    assert!(outcomes.ends_with(&[true, false, false, true]), "a win and its charge: {outcomes:?}");
+    assert!(leases.ends_with(&[false, true, false, true, true, false, true]), "an ask, a grant, a charge: {leases:?}");
+    assert!(outcomes.ends_with(&[true, true, true, false, false, true]), "a win and its charge: {outcomes:?}");
 }
 
 #[test]
@@ -356,5 +360,5 @@ fn it_says_how_far_it_has_read_once_it_has_read_all_of_it() {
         .iter()
         .map(|(_, value)| read_until(Stream::Leases, value).is_some())
         .collect();
-    assert_eq!(said, [false, false, true], "two settlements, then how far it has read");
+    assert_eq!(said, [true, false, false, true], "where the run begins, two settlements, then how far it has read");
 }
