@@ -171,6 +171,8 @@ pub const TOKEN_LIFE_S: i64 = 3_600;
 
 /// Room for the id and the notice URLs of one bid before it has to grow.
 pub const URLS_BYTES_EXPECTED: usize = 2 * 1_024;
+/// Room for ids and URLs that a buffer keeps.
+pub const URLS_BYTES_KEPT_MAX: usize = 8 * URLS_BYTES_EXPECTED;
 /// Buffers of finished requests that a core keeps.
 pub const BUFFERS_KEPT_MAX: usize = 256;
 

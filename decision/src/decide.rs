@@ -173,6 +173,8 @@ impl Scratch {
     /// Forgets the request before and computes what is the same for every opportunity of this one.
     fn prepare(&mut self, round: &Round<'_, '_>) {
         let Round { index, request, person, currency } = round;
+        // Of a decision that broke off, too.
+        self.ranking.clear();
         self.decisions.clear();
         self.bids.clear();
         self.ghosts.clear();

@@ -162,7 +162,7 @@ impl<'s, C: Fn() -> Micros> Service<'s, C> {
         let now = (service.clock)();
         let policy = wire::LedgerPolicy { shards: shard.of, rules: FOLD_RULES, ..settings.policy.into() };
         service.journal(vec![(None, Input::Policy(policy))], now).await?;
-        let first = service.handle.lock().as_ref().map(|books| service.watermarks.first(books));
+        let first = service.handle.lock().as_ref().map(|books| service.watermarks.first(books, now));
         watermarks::say(&service.writer, first.unwrap_or_default()).await?;
         Ok((service, inputs))
     }

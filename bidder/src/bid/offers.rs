@@ -23,7 +23,7 @@ use crate::events::Telemetry;
 use crate::exchange::dialect::Dialect;
 use crate::exchange::request::BidRequest;
 use crate::exchange::response::{self, Entry, Envelope, Urls};
-use crate::limits::{TOKEN_LIFE_S, URLS_BYTES_EXPECTED};
+use crate::limits::{TOKEN_LIFE_S, URLS_BYTES_EXPECTED, URLS_BYTES_KEPT_MAX};
 use crate::metrics::{CapOutcome, SegmentCount};
 use crate::token::{Claims, Ids, NoticeKind, Sealed};
 
@@ -58,6 +58,7 @@ impl Room {
         self.granted.clear();
         self.made.clear();
         self.texts.clear();
+        self.texts.shrink_to(URLS_BYTES_KEPT_MAX);
         self.told.clear();
     }
 }

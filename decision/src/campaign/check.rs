@@ -13,6 +13,7 @@ use crate::decide::price::{Limits, Rule, price};
 use crate::ids::{AdvertiserId, CampaignId, CreativeId, Currency};
 use crate::index::conjunction::alternatives;
 use crate::money::{Cpm, Nanos, ONE_PPM, Percent, Rate};
+use crate::outcome::PriceSteps;
 use crate::targeting::{Fact, Size, Targeting};
 use crate::time::Micros;
 
@@ -133,8 +134,14 @@ impl TryFrom<AdvertiserDraft> for Advertiser {
     }
 }
 
-/// The path of the share that stays with us.
-const MARGIN: &str = "bids.margin";
+/// How a draft's price comes about, by this rule or by default, before an exchange's fee and pacing.
+fn steps(draft: &CampaignDraft, rule: Option<&SegmentPrice>) -> Option<PriceSteps> {
+    let CampaignDraft { min_cpm, max_cpm, margin_ppm, .. } = *draft;
+    let [min_cpm, max_cpm] = [min_cpm, max_cpm].map(Nanos::of_one_impression);
+    let default_cpm = draft.default_cpm.map(Nanos::of_one_impression);
+    let limits = Limits { default_cpm, min_cpm, max_cpm, margin_ppm };
+    price(&limits, rule.map(Rule::of).as_ref(), 0, Rate::ONE, ONE_PPM)
+}
 
 struct Problems(Vec<DraftProblem>);
 
@@ -239,10 +246,8 @@ impl Problems {
         self.cpm("bids.max", draft.max_cpm);
         self.require(draft.max_cpm > 0, "bids.max", "must be above 0");
         self.require(draft.min_cpm <= draft.max_cpm, "bids", "min must not be above max");
-        self.require(draft.margin_ppm < ONE_PPM, MARGIN, "must be below 100%");
         if let Some(cpm) = draft.default_cpm {
             self.cpm("bids.default", cpm);
-            self.media(MARGIN, None, draft);
         }
         self.count("bids.segments", draft.segments.len(), 0, limits::SEGMENT_PRICES_MAX);
         if draft.default_cpm.is_none() && draft.segments.is_empty() {
@@ -251,6 +256,7 @@ impl Problems {
         for (at, rule) in draft.segments.iter().enumerate() {
             self.segment_price(&format!("bids.segments[{at}]"), rule, draft);
         }
+        self.margin(draft);
     }
 
     fn segment_price(&mut self, path: &str, rule: &SegmentPrice, draft: &CampaignDraft) {
@@ -277,28 +283,32 @@ impl Problems {
         {
             self.push(path, "min must not be above max");
         }
-        let data_fee = format!("{path}.data_fee");
-        self.cpm(&data_fee, rule.data_cpm.cpm_micros());
-        // What is wrong with the fee itself is told already.
-        if (0..=limits::CPM_MICROS_MAX).contains(&rule.data_cpm.cpm_micros()) {
-            let takes_most = if rule.data_cpm > Nanos::ZERO { &data_fee } else { MARGIN };
-            self.media(takes_most, Some(rule), draft);
+        self.data_fee(&format!("{path}.data_fee"), rule, draft);
+    }
+
+    /// What a segment's data costs must leave something of its price for media, or the campaign would never bid for it.
+    fn data_fee(&mut self, path: &str, rule: &SegmentPrice, draft: &CampaignDraft) {
+        self.cpm(path, rule.data_cpm.cpm_micros());
+        let Some(steps) = steps(draft, Some(rule)) else { return };
+        // What is wrong with the fee itself, the margin or the price is told already.
+        let right = (1..=limits::CPM_MICROS_MAX).contains(&rule.data_cpm.cpm_micros()) && draft.margin_ppm < ONE_PPM;
+        if right && steps.limited_cpm > Nanos::ZERO && steps.media_cpm <= Nanos::ZERO {
+            let (paid, margin) = (Cpm(steps.limited_cpm), Percent(draft.margin_ppm));
+            self.push(path, format!("leaves nothing for media of a price of {paid} with a margin of {margin}"));
         }
     }
 
-    /// The margin, and what a segment's data costs, must leave something of a price for media, or the campaign would never bid
-    /// it. `path` is what takes the rest.
-    fn media(&mut self, path: &str, rule: Option<&SegmentPrice>, draft: &CampaignDraft) {
-        let CampaignDraft { min_cpm, max_cpm, margin_ppm, .. } = *draft;
-        let [min_cpm, max_cpm] = [min_cpm, max_cpm].map(Nanos::of_one_impression);
-        let default_cpm = draft.default_cpm.map(Nanos::of_one_impression);
-        let terms = Limits { default_cpm, min_cpm, max_cpm, margin_ppm };
-        let rule = rule.map(Rule::of);
-        let Some(steps) = price(&terms, rule.as_ref(), 0, Rate::ONE, ONE_PPM) else { return };
-        // What is wrong with the margin or the price is told already.
-        if margin_ppm < ONE_PPM && steps.limited_cpm > Nanos::ZERO && steps.media_cpm <= Nanos::ZERO {
-            let (paid, margin) = (Cpm(steps.limited_cpm), Percent(margin_ppm));
-            self.push(path, format!("leaves nothing for media of a price of {paid} with a margin of {margin}"));
+    /// The margin must leave something of some price for media, or the campaign would never bid.
+    fn margin(&mut self, draft: &CampaignDraft) {
+        if draft.margin_ppm >= ONE_PPM {
+            return self.push("bids.margin", "must be below 100%");
+        }
+        let without_data = |rule: &SegmentPrice| SegmentPrice { data_cpm: Nanos::ZERO, ..*rule };
+        let ruled = draft.segments.iter().filter_map(|rule| steps(draft, Some(&without_data(rule))));
+        let paid: Vec<PriceSteps> = steps(draft, None).into_iter().chain(ruled).collect();
+        let most = paid.iter().map(|steps| steps.limited_cpm).max().unwrap_or_default();
+        if most > Nanos::ZERO && paid.iter().all(|steps| steps.media_cpm <= Nanos::ZERO) {
+            self.push("bids.margin", format!("leaves nothing for media of prices up to {}", Cpm(most)));
         }
     }
 

@@ -113,12 +113,12 @@ fn prices_have_bounds() {
 fn fees_leave_something_for_media() {
     check(|d| d.margin_ppm = 999_999, &[]);
     check(|d| d.margin_ppm = 1_000_000, &["bids.margin"]);
-    // Of 0.999999 a hundredth of a millionth is less than a nano of an impression, but not of the segment's price of half as much again.
+    // A millionth of a price below 1.00 is less than a nano of an impression; the segment pays half as much again.
     let tiny = |d: &mut CampaignDraft, default: i64| {
         (d.min_cpm, d.default_cpm, d.margin_ppm) = (0, Some(default), 999_999);
     };
-    check(|d| tiny(d, 999_999), &["bids.margin"]);
-    check(|d| tiny(d, 666_666), &["bids.margin", "bids.margin"]);
+    check(|d| tiny(d, 666_666), &["bids.margin"]);
+    check(|d| tiny(d, 666_667), &[]);
     check(|d| tiny(d, 0), &[]);
     // The segment pays 1.50: half of the default more.
     let fees = |d: &mut CampaignDraft, data: i64, margin_ppm: u32| {

@@ -60,6 +60,17 @@ fn decisions_are_those_of_the_oracle() {
     assert_eq!(unseen, [&NoBidReason::NoEligibleCampaign], "no campaign is told this one, and every other is tried");
 }
 
+#[test]
+fn a_decision_that_breaks_off_leaves_nothing_to_the_next() {
+    for case in 0..2_000 {
+        let world = world_of(case);
+        let (mut fresh, mut used) = (Bidder::new(&world), Bidder::new(&world));
+        let ask = ask_of(case, &world);
+        used.break_off(&ask_of(case + 1, &world));
+        assert_eq!(used.decide(&ask), fresh.decide(&ask), "case {case}: {ask:#?}");
+    }
+}
+
 /// What must hold whatever the rules say, read off the bids alone.
 fn promises_are_kept(world: &World, ask: &Ask, outcomes: &[Outcome], case: u64) {
     let dollars = |code: &str| match code {

@@ -1,6 +1,7 @@
 //! What a decision is made from, owned, and what came of it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use decision::campaign::Campaign;
 use decision::decide::{BidRequest, Decided, Scratch, decide};
@@ -161,6 +162,17 @@ impl<'w> Bidder<'w> {
     /// Decides, with all the world's money to spend.
     pub(crate) fn decide(&mut self, ask: &Ask) -> Vec<Outcome> {
         self.decide_watched(ask, &mut Silent)
+    }
+
+    /// Breaks off where money is first to be set aside.
+    pub(crate) fn break_off(&mut self, ask: &Ask) {
+        let Self { index, scratch, .. } = self;
+        // A panic that nobody has to read of.
+        let reserve = |_: Slot, _: Nanos| -> bool { resume_unwind(Box::new("broken off")) };
+        let pace = |_| 1_000_000;
+        let decide =
+            || ask.with(|request| drop(decide(index, request, scratch, |_| false, pace, reserve, &mut Silent)));
+        let _broken_off_or_nobody_bids = catch_unwind(AssertUnwindSafe(decide));
     }
 
     pub(crate) fn decide_watched(&mut self, ask: &Ask, trace: &mut impl Trace) -> Vec<Outcome> {

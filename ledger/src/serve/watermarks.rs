@@ -28,10 +28,10 @@ impl Watermarks {
         Self { shard, leases, outcomes, said: (Micros(i64::MIN), 0) }
     }
 
-    /// What to say when a run begins, and nobody knows up to when anything was read: that all effects so far are published. Those
-    /// before may be kept no longer when a run is over that published none.
-    pub(super) fn first(&self, books: &Ledger) -> [Vec<KeyValue>; 2] {
-        self.records(books.sequence(), Micros(0), [true, true])
+    /// What to say when a run begins, at `now`, and nothing is read yet: that all effects so far are published, or taken for it.
+    /// What the streams say of them may be kept no longer when a run is over that published none.
+    pub(super) fn first(&self, books: &Ledger, now: Micros) -> [Vec<KeyValue>; 2] {
+        self.records(books.sequence(), now, Micros(0), [true, true])
     }
 
     /// What to say once everything that the streams held at `at` is folded and published: what to append to `leases`, and to
@@ -39,15 +39,21 @@ impl Watermarks {
     pub(super) fn due(&mut self, books: &Ledger, at: Micros) -> [Vec<KeyValue>; 2] {
         let sequence = books.sequence();
         let due = self.are_due(sequence, books.is_lending(), at);
-        self.records(sequence, at, due)
+        self.records(sequence, at, at, due)
     }
 
-    fn records(&self, sequence: u64, at: Micros, [in_leases, in_outcomes]: [bool; 2]) -> [Vec<KeyValue>; 2] {
+    fn records(
+        &self,
+        sequence: u64,
+        at: Micros,
+        read_until: Micros,
+        [in_leases, in_outcomes]: [bool; 2],
+    ) -> [Vec<KeyValue>; 2] {
         let shard = self.shard.0;
-        let read = Event::Read(LeaseRead { notices_until: at.0 });
+        let read = Event::Read(LeaseRead { notices_until: read_until.0 });
         let read = LeaseRecord { at: at.0, event: Some(read), shard, sequence, ..LeaseRecord::default() };
         let kind = OutcomeKind::Watermark.into();
-        let watermark = Outcome { kind, shard, sequence, at: at.0, ..Outcome::default() };
+        let watermark = Outcome { kind, shard, sequence, at: read_until.0, ..Outcome::default() };
         let to_each = |keys: &[Vec<u8>], value: Vec<u8>| keys.iter().map(|key| (key.clone(), value.clone())).collect();
         [
             if in_leases { to_each(&self.leases, encode(&read)) } else { Vec::new() },

@@ -1151,8 +1151,8 @@ pub struct LeaseSettled {
 /// entry: its `sequence` is the last one before it, of which everything is published.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct LeaseRead {
-    /// The notices that were in their stream at this moment: what follows from them stands before this record. 0 when a ledger has
-    /// begun and read nothing yet.
+    /// The notices that were in their stream at this moment: what follows from them stands before this record. None (0) when a
+    /// ledger has begun and read nothing yet.
     #[prost(int64, tag = "1")]
     pub notices_until: i64,
 }
@@ -1309,8 +1309,8 @@ pub struct Outcome {
     pub kind: i32,
     #[prost(bytes = "vec", tag = "4")]
     pub impression: ::prost::alloc::vec::Vec<u8>,
-    /// When the notice arrived; of corrections and closed days, when that was booked; of a watermark, how far the shard has read, and 0
-    /// of the first one that a ledger writes.
+    /// When the notice arrived; of corrections and closed days, when that was booked; of a watermark, how far the shard has read: none
+    /// (0) in those with which a ledger begins.
     #[prost(int64, tag = "5")]
     pub at: i64,
     #[prost(int64, tag = "6")]
