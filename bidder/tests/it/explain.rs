@@ -110,9 +110,9 @@ fn a_price_is_told_step_by_step() {
          1.30 USD for media: without a margin of 15 %, without 0.40 USD for data",
     );
     check(
-        "default 0.000001 margin 50% max 8.5",
+        "default 2 vip 0.000001 margin 50% max 8.5",
         "lends",
-        "below_floor: below_floor; ; 0.000001 USD by default -> nothing for media: without a margin of 50 %",
+        "below_floor: below_floor; ; 0.000001 USD for segment vip -> nothing for media: without a margin of 50 %",
     );
 }
 

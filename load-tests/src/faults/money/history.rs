@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
 
 use super::plan::Plan;
 use super::stage::Happened;
@@ -81,7 +82,7 @@ pub(super) struct Price {
     pub(super) bid_cpm: i64,
 }
 
-/// A record of `leases`: asks, returns and paces are not looked at.
+/// A record of `leases` that lends or settles.
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Lease {
     /// RFC 3339, UTC.
@@ -155,9 +156,9 @@ impl History {
             run: serde_json::from_str(&fs::read_to_string(folder.join(RUN))?)?,
             journal: journal::read(&folder.join(JOURNAL))?,
             notices: lines(folder, "notices")?,
-            outcomes: of_impressions(lines(folder, "outcomes")?)?,
+            outcomes: with(&["impression"], lines(folder, "outcomes")?)?,
             bids: lines(folder, "bids")?,
-            leases: lines(folder, "leases")?,
+            leases: with(&["grant", "settled"], lines(folder, "leases")?)?,
             books: serde_json::from_str(&fs::read_to_string(folder.join(BOOKS))?)?,
         })
     }
@@ -170,10 +171,10 @@ fn lines<T: DeserializeOwned>(folder: &Path, stream: &str) -> io::Result<Vec<T>>
     all.map(|(at, line)| serde_json::from_str(&line?).map_err(|problem| wrong(at, problem))).collect()
 }
 
-/// Outcomes that say something of an impression; others say something of the stream.
-fn of_impressions(outcomes: Vec<serde_json::Value>) -> io::Result<Vec<Outcome>> {
-    let them = outcomes.into_iter().filter(|outcome| outcome["impression"].is_string());
-    them.map(|outcome| Ok(serde_json::from_value(outcome)?)).collect()
+/// The records that have one of these fields; others say nothing of money, and may say anything else.
+fn with<T: DeserializeOwned>(fields: &[&str], records: Vec<Value>) -> io::Result<Vec<T>> {
+    let them = records.into_iter().filter(|record| fields.iter().any(|field| !record[*field].is_null()));
+    them.map(|record| Ok(serde_json::from_value(record)?)).collect()
 }
 
 /// Billionths of a decimal text.
@@ -185,4 +186,25 @@ fn amount<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
 /// A whole number of a text.
 fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i128, D::Error> {
     String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn records_that_say_nothing_of_money_are_passed_over() {
+        let begun = json!({"at": null, "shard": 0, "grant": null, "settled": null, "read": {"notices_until": null}});
+        let grant = json!({"campaign": 7, "lease": "9", "amount": "0.5"});
+        let lent = json!({"at": "2026-03-01T12:00:00Z", "grant": grant, "settled": null});
+        let leases: Vec<Lease> = with(&["grant", "settled"], vec![begun, lent]).unwrap();
+        let [Lease { at, grant: Some(Grant { campaign: 7, amount: 500_000_000, .. }), .. }] = &leases[..] else {
+            panic!("{leases:?}")
+        };
+        assert_eq!(at, "2026-03-01T12:00:00Z");
+        let wrong = json!({"at": null, "grant": {"campaign": 7, "lease": "9", "amount": "0.5"}});
+        assert!(with::<Lease>(&["grant", "settled"], vec![wrong]).is_err());
+    }
 }
