@@ -246,6 +246,7 @@ impl Problems {
         self.cpm("bids.max", draft.max_cpm);
         self.require(draft.max_cpm > 0, "bids.max", "must be above 0");
         self.require(draft.min_cpm <= draft.max_cpm, "bids", "min must not be above max");
+        self.margin(draft);
         if let Some(cpm) = draft.default_cpm {
             self.cpm("bids.default", cpm);
         }
@@ -256,7 +257,6 @@ impl Problems {
         for (at, rule) in draft.segments.iter().enumerate() {
             self.segment_price(&format!("bids.segments[{at}]"), rule, draft);
         }
-        self.margin(draft);
     }
 
     fn segment_price(&mut self, path: &str, rule: &SegmentPrice, draft: &CampaignDraft) {
