@@ -13,7 +13,7 @@ use decision::time::Micros;
 use event_log::Partition;
 use proto::wire::LeaseGrant;
 
-use crate::limits::{LEASE_RENEW_S, LEASE_RENEW_SHARE, ODDS_SPARE_BIDS};
+use crate::limits::{LEASE_RENEW_S, LEASE_RENEW_SHARE};
 use odds::Counts;
 use shortage::Answer;
 
@@ -36,9 +36,11 @@ pub struct Account {
     current: ArcSwapOption<Lease>,
     /// Nanos that bids wanted, got or not, since the keeper last asked: how fast the campaign would buy here.
     wanted: AtomicI64,
+    /// The least in nanos, since then, that a bid was to hold and could not; `i64::MAX`: there was enough.
+    unmet: AtomicI64,
     /// What the ledger has prices multiplied by, in millionths.
     pace_ppm: AtomicU32,
-    /// What part of its price a bid holds of a large lease, in millionths.
+    /// What part of its price a bid holds at the least, in millionths.
     held_ppm: AtomicU32,
     counts: Arc<Counts>,
     answer: Mutex<Answer>,
@@ -47,10 +49,10 @@ pub struct Account {
 impl Account {
     /// An account with no money yet.
     pub fn new(campaign: CampaignId) -> Self {
-        let (current, wanted) = (ArcSwapOption::empty(), AtomicI64::new(0));
+        let (current, wanted, unmet) = (ArcSwapOption::empty(), AtomicI64::new(0), AtomicI64::new(i64::MAX));
         let [pace_ppm, held_ppm] = [(); 2].map(|()| AtomicU32::new(ONE_PPM));
         let (counts, answer) = (Arc::default(), Mutex::new(Answer::None));
-        Self { campaign, current, wanted, pace_ppm, held_ppm, counts, answer }
+        Self { campaign, current, wanted, unmet, pace_ppm, held_ppm, counts, answer }
     }
 
     /// Sets aside what a bid of `amount` is expected to cost at the most, at an exchange that tells of losses or does not.
@@ -58,13 +60,15 @@ impl Account {
     pub fn reserve(&self, amount: Nanos, losses: Losses, now: Micros) -> Option<Taken> {
         self.wanted.fetch_add(amount.get(), Ordering::Relaxed);
         let lease = self.current.load();
-        let lease = lease.as_ref()?;
-        let held = self.held(lease, amount, losses);
-        let lease = Some(lease).filter(|lease| lease.take(held, now)).map(Arc::clone)?;
+        let held = lease.as_ref().map_or(amount, |lease| self.held(lease, amount, losses));
+        let Some(lease) = lease.as_ref().filter(|lease| lease.take(held, now)) else {
+            self.unmet.fetch_min(held.get(), Ordering::Relaxed);
+            return None;
+        };
         if losses == Losses::Untold {
             self.counts.made(amount);
         }
-        Some(Taken { lease, amount, held, losses })
+        Some(Taken { lease: Arc::clone(lease), amount, held, losses })
     }
 
     /// What a bid of `amount` takes of a lease. Where losses are told, a bid that is still open has the better odds the longer it
@@ -73,7 +77,7 @@ impl Account {
         if losses == Losses::Told {
             return amount;
         }
-        match self.held_ppm.load(Ordering::Relaxed).saturating_add(lease.spare_ppm) {
+        match self.held_ppm.load(Ordering::Relaxed).max(lease.spare_ppm) {
             ONE_PPM.. => amount,
             share_ppm => amount.scaled(share_ppm).max(Nanos::new(1)),
         }
@@ -109,7 +113,7 @@ impl Account {
             Answer::None => Shortage::Unanswered,
             Answer::Refused(refusal) => Shortage::Refused(refusal),
             Answer::Rest | Answer::Whole if lent.is_none() => Shortage::Lapsed,
-            Answer::Rest => Shortage::Rest,
+            Answer::Rest | Answer::TooLittle => Shortage::Rest,
             Answer::Whole => Shortage::UsedUp,
         })
     }
@@ -171,8 +175,8 @@ pub struct Lease {
     /// From when on the next one is asked for.
     renew_at: Micros,
     granted: Nanos,
-    /// What part of its price a bid holds besides, in millionths: of a small lease there are few bids, which may be luckier than
-    /// many.
+    /// What part of its price a bid holds at the least, in millionths: of a small lease there are few bids, which may be luckier
+    /// than many.
     spare_ppm: u32,
     teller: Teller,
     counts: Arc<Counts>,
@@ -183,8 +187,8 @@ impl Lease {
     fn new(grant: &LeaseGrant, price_max: Nanos, teller: Teller, counts: Arc<Counts>, now: Micros) -> Self {
         let (id, campaign) = (LeaseId(grant.lease), CampaignId(grant.campaign));
         let (granted, until) = (Nanos::new(grant.amount), Micros(grant.until));
-        let spare = ODDS_SPARE_BIDS * price_max.get() as f64 / granted.get().max(1) as f64;
-        let spare_ppm = (spare.clamp(0.0, 1.0) * f64::from(ONE_PPM)) as u32;
+        let prices = granted.get().max(1) as f64 / price_max.get().max(1) as f64;
+        let spare_ppm = (odds::spare(prices) * f64::from(ONE_PPM)) as u32;
         // The next lease must not be due as soon as a short one is there.
         let share = until.0.saturating_sub(now.0) / LEASE_RENEW_SHARE;
         let renew_at = until.plus_seconds(-LEASE_RENEW_S).max(Micros(until.0.saturating_sub(share)));

@@ -126,13 +126,13 @@ pub const LEASE_ROOM: f64 = 2.5;
 const _: () = assert!(LEASE_ROOM > 2.0);
 /// How many times what usually wins of bids in flight is held for them.
 pub const ODDS_MARGIN: f64 = 4.0;
-/// And for all that are made while a lease lasts together, so many whole prices.
+/// And for all together that are made while a lease lasts, or of a lease, so many whole prices; of few bids less.
 pub const ODDS_SPARE_BIDS: f64 = 2.0;
 /// The time that is meant, in seconds: a usual lease.
 pub const ODDS_LEASE_S: f64 = 30.0;
 /// Bids at the highest price whose end is known, before less than the whole price is held.
 pub const ODDS_BIDS_MIN: f64 = 500.0;
-/// The seconds over which it is averaged what usually wins.
+/// The seconds over which it is averaged what usually wins, or those in which twice as many bids end, if these are more.
 pub const ODDS_SLOW_S: f64 = 600.0;
 /// And what wins now.
 pub const ODDS_FAST_S: f64 = 10.0;

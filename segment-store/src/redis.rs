@@ -116,8 +116,7 @@ impl RedisProfiles {
         })
     }
 
-    pub(crate) fn count(&self, read: Option<&ProfileBuffer>, ids: &[IdHash], events: &[CapEvent], now: Micros) {
-        let mut read = read;
+    pub(crate) fn count(&self, mut read: Option<&ProfileBuffer>, ids: &[IdHash], events: &[CapEvent], now: Micros) {
         let events = events.iter().filter(|event| event.counts());
         events.for_each(|event| self.counting.tell(read.take(), ids, event, now));
     }

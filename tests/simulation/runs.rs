@@ -53,7 +53,7 @@ fn what_can_be_spent_in_a_day_is_spent_whatever_fails() {
         missed.add(&traffic, &play_calm(seed, &traffic), &days);
         drop(replay);
     }
-    missed.check([(50, 0.5), (99, 2.0)]);
+    missed.check([(50, 0.5), (100, 2.0)]);
 }
 
 /// Plays a run once more without faults, in which nothing may be held too long or booked to no lease.

@@ -11,10 +11,10 @@ use event_log::Partition;
 use proto::wire::lease_record::Event;
 use proto::wire::{LeaseAsk, LeaseGrant, LeaseRecord, LeaseRefusal, LeaseReturn, LeaseSettled};
 
-use super::shortage::{Answer, Shortage};
-use super::supply::{Ask, Supply};
+use super::shortage::Shortage;
+use super::supply::Supply;
 use super::{Account, Lease, Losses, Reservations, Teller};
-use crate::limits::{LEASE_IMPRESSIONS_MIN, LEASE_REFUSED_AGAIN_S, LEASE_SHARE_OF_DAY, NOTICE_UNDER_WAY_S};
+use crate::limits::{LEASE_IMPRESSIONS_MIN, LEASE_SHARE_OF_DAY, NOTICE_UNDER_WAY_S};
 
 /// A campaign that should have money on this node.
 #[derive(Clone, Debug)]
@@ -122,11 +122,13 @@ impl Keeper {
         for supply in self.supplies.values_mut() {
             retire_past(&supply.want.account, &self.reservations, now);
             supply.weigh(now);
+            if supply.is_due(now) {
+                supply.give_up_rest(&self.reservations);
+            }
         }
-        // What is handed back is not held any more.
-        let returns = self.returns();
-        let mut records = self.asks(now);
-        records.extend(returns.into_iter().map(|event| said(now, event)));
+        // What is handed back is not held any more, and can be lent for the asks behind it.
+        let mut records: Vec<LeaseRecord> = self.returns().into_iter().map(|event| said(now, event)).collect();
+        records.extend(self.asks(now));
         records
     }
 
@@ -218,17 +220,16 @@ impl Keeper {
             supply.answered = true;
             self.say_again |= std::mem::take(&mut supply.missed);
             if grant.lease == 0 {
-                let refusal = LeaseRefusal::try_from(grant.refusal).unwrap_or(LeaseRefusal::None);
-                supply.want.account.heard(Answer::Refused(refusal));
-                supply.ask = Ask::NotBefore(now.plus_seconds(LEASE_REFUSED_AGAIN_S));
-                return;
+                return supply.refused(LeaseRefusal::try_from(grant.refusal).unwrap_or(LeaseRefusal::None), now);
             }
-            supply.want.account.heard(if amount < supply.asked { Answer::Rest } else { Answer::Whole });
-            supply.ask = Ask::NotBefore(now);
-            supply.lease_us = grant.until.saturating_sub(now.0);
             supply.leases.insert(id);
-            retire_current(&supply.want.account, &self.reservations);
-            supply.want.account.current.store(Some(Arc::clone(&lease)));
+            if supply.lent(amount, now) {
+                supply.lease_us = grant.until.saturating_sub(now.0);
+                retire_current(&supply.want.account, &self.reservations);
+                supply.want.account.current.store(Some(Arc::clone(&lease)));
+            } else {
+                self.reservations.hand_back(Arc::clone(&lease), lease.retire());
+            }
         } else if grant.lease == 0 {
             return;
         } else {

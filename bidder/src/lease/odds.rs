@@ -34,7 +34,7 @@ impl Counts {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Odds {
     at: Micros,
-    /// Over minutes: of bids whose end is known, those that were won and all.
+    /// Over minutes, or over more where bids are few: of bids whose end is known, those that were won and all.
     won: f64,
     ended: f64,
     /// Over seconds, in which most wins are told: bids that were won, and bids that were made.
@@ -52,15 +52,18 @@ impl Odds {
         self.at = now.min(self.at);
     }
 
-    /// Takes in what was counted since the last time.
-    pub(super) fn count(&mut self, counts: &Counts, now: Micros) {
+    /// Takes in what was counted since the last time. What few bids have told is kept for as long as it takes others to come: who
+    /// holds whole prices bids less, and would never know that they hardly win. `price_max` is the most that one bid costs.
+    pub(super) fn count(&mut self, counts: &Counts, price_max: Nanos, now: Micros) {
         let passed_s = now.0.saturating_sub(self.at.0).max(0) as f64 / 1e6;
         self.at = self.at.max(now);
         let [made, won, lost] =
             [&counts.made, &counts.won, &counts.lost].map(|sum| sum.swap(0, Ordering::Relaxed) as f64);
         let [slow, fast] = [ODDS_SLOW_S, ODDS_FAST_S].map(|time_s| (-passed_s / time_s).exp());
-        self.won = self.won * slow + won;
-        self.ended = self.ended * slow + won + lost;
+        let enough = 2.0 * ODDS_BIDS_MIN * price_max.get() as f64;
+        let kept = if self.ended > enough { slow.max(enough / self.ended) } else { 1.0 };
+        self.won = self.won * kept + won;
+        self.ended = self.ended * kept + won + lost;
         self.won_now = self.won_now * fast + won;
         self.made_now = self.made_now * fast + made;
     }
@@ -78,9 +81,15 @@ impl Odds {
         let now = (self.won_now - 2.0 * price_max).max(0.0) / self.made_now.max(price_max);
         // As many as are made while a lease lasts.
         let bids = self.made_now / ODDS_FAST_S * ODDS_LEASE_S / price_max;
-        let share = ODDS_MARGIN * usual.max(now) + ODDS_SPARE_BIDS / bids;
+        let share = ODDS_MARGIN * usual.max(now) + spare(bids.max(1.0));
         if share < 1.0 { ((share * f64::from(ONE_PPM)) as u32).max(1) } else { ONE_PPM }
     }
+}
+
+/// The share of its price that each of so many bids holds for luck: of many, what comes to a few prices; of few, so much that all
+/// of them may win and cost one bid more than is held.
+pub(super) fn spare(bids: f64) -> f64 {
+    (ODDS_SPARE_BIDS / bids).min(bids / (bids + 1.0))
 }
 
 #[cfg(test)]
@@ -102,7 +111,7 @@ mod tests {
                 let is_won = win_one_in > 0 && number % win_one_in == 0;
                 if is_won { counts.won(Nanos::new(100)) } else { counts.lost(Nanos::new(100)) }
             }
-            odds.count(&counts, Micros(second * 1_000_000));
+            odds.count(&counts, Nanos::new(100), Micros(second * 1_000_000));
         }
         odds.share_ppm(Nanos::new(100))
     }
@@ -117,12 +126,49 @@ mod tests {
     }
 
     #[test]
-    fn who_bids_no_more_or_wins_more_than_before_holds_all_again() {
+    fn who_wins_more_than_before_holds_all_again() {
         let mut odds = Odds::new(Micros(0));
         let calm = play(&mut odds, 100, 100, 0..600);
         let luckier = play(&mut odds, 100, 20, 600..605);
         assert!(luckier > 2 * calm, "{luckier} after five seconds with five times the wins, {calm} before");
         assert_eq!(play(&mut odds, 100, 2, 605..615), ONE_PPM);
-        assert_eq!(play(&mut odds, 0, 1, 615..900), ONE_PPM);
+    }
+
+    #[test]
+    fn what_is_known_outlasts_a_pause_and_who_begins_anew_may_win_at_once() {
+        let mut odds = Odds::new(Micros(0));
+        play(&mut odds, 100, 100, 0..600);
+        let after = play(&mut odds, 0, 1, 600..9_000);
+        assert_eq!(
+            after, 540_000,
+            "half a price, of which one bid more than is held may win, and four times the usual share"
+        );
+    }
+
+    /// However slowly bids come, it is known in the end how few of them win.
+    #[test]
+    fn few_bids_are_enough_in_the_end() {
+        let (mut odds, counts) = (Odds::new(Micros(0)), Counts::default());
+        for minute in 0..1_000 {
+            counts.made(Nanos::new(100));
+            if minute % 50 == 0 {
+                counts.won(Nanos::new(100))
+            } else {
+                counts.lost(Nanos::new(100))
+            }
+            odds.count(&counts, Nanos::new(100), Micros(minute * 60_000_000));
+            assert!(minute >= 498 || odds.share_ppm(Nanos::new(100)) == ONE_PPM, "too few to know: {minute}");
+        }
+        assert!((0.5..0.85).contains(&(f64::from(odds.share_ppm(Nanos::new(100))) / 1e6)));
+    }
+
+    #[test]
+    fn if_all_of_a_few_bids_win_they_cost_one_more_than_is_held() {
+        for prices in [0.3, 1.0, 2.0, 2.5] {
+            // So many bids can be open on a lease of so many prices.
+            let open = prices / spare(prices);
+            assert!(open - prices <= 1.0 + 1e-9, "{open} bids on {prices} prices");
+        }
+        assert!((100.0 * spare(100.0) - ODDS_SPARE_BIDS).abs() < 1e-9);
     }
 }

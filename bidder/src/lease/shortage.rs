@@ -11,6 +11,8 @@ pub(super) enum Answer {
     Whole,
     /// It lent less: all that is left of a budget.
     Rest,
+    /// It lent too little for a bid, so that was handed back.
+    TooLittle,
     /// It lent nothing.
     Refused(LeaseRefusal),
 }

@@ -1,17 +1,20 @@
 //! What one campaign is supplied with on this node: when money is asked for, and how much.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use decision::ids::LeaseId;
 use decision::money::{Nanos, ONE_PPM};
 use decision::time::Micros;
-use proto::wire::LeaseAsk;
+use proto::wire::{LeaseAsk, LeaseRefusal};
 
 use super::odds::Odds;
 use super::shortage::Answer;
-use super::{Account, Wanted};
-use crate::limits::{LEASE_ASK_AGAIN_S, LEASE_IDLE_S_MAX, LEASE_IDLE_S_MIN, LEASE_ROOM, LEASE_SPEND_S};
+use super::{Account, Lease, Reservations, Wanted};
+use crate::limits::{
+    LEASE_ASK_AGAIN_S, LEASE_IDLE_S_MAX, LEASE_IDLE_S_MIN, LEASE_REFUSED_AGAIN_S, LEASE_ROOM, LEASE_SPEND_S,
+};
 
 /// One campaign's supply.
 #[derive(Debug)]
@@ -21,6 +24,10 @@ pub(super) struct Supply {
     /// How much the last ask was for.
     pub(super) asked: Nanos,
     pub(super) answered: bool,
+    /// The last answer was less than what was asked for: a budget ends.
+    is_scarce: bool,
+    /// The least that a bid was to hold and could not, before the last ask, in nanos; `i64::MAX`: there was enough.
+    unmet: i64,
     /// An ask was left unanswered, and none was answered since.
     pub(super) missed: bool,
     /// How long the last lease was to last, in microseconds; 0: there was none.
@@ -52,6 +59,8 @@ impl Supply {
             ask: Ask::NotBefore(now),
             asked: Nanos::ZERO,
             answered: false,
+            is_scarce: false,
+            unmet: i64::MAX,
             missed: false,
             lease_us: 0,
             leases: BTreeSet::new(),
@@ -86,7 +95,7 @@ impl Supply {
         };
         let account = &self.want.account;
         let needed = now >= self.idle_until || account.wanted.load(Ordering::Relaxed) > 0;
-        may && needed && runs_short(account, now)
+        may && needed && (runs_short(account, now) || self.useless_rest().is_some())
     }
 
     /// Notes an ask at `now`, and says how much it is for and what bids since the last one would have come to before pacing.
@@ -98,6 +107,7 @@ impl Supply {
             account.heard(Answer::None);
         }
         self.ask = Ask::Sent(now);
+        self.unmet = account.unmet.swap(i64::MAX, Ordering::Relaxed);
         let wanted = Nanos::new(account.wanted.swap(0, Ordering::Relaxed));
         if wanted > Nanos::ZERO {
             self.idle_s = LEASE_IDLE_S_MIN;
@@ -115,6 +125,46 @@ impl Supply {
             demand_us: now.0.saturating_sub(since.0).max(0).unsigned_abs(),
             ..LeaseAsk::default()
         }
+    }
+
+    /// The ledger lent nothing, for this reason.
+    pub(super) fn refused(&mut self, refusal: LeaseRefusal, now: Micros) {
+        self.is_scarce = true;
+        self.want.account.heard(Answer::Refused(refusal));
+        self.ask = Ask::NotBefore(now.plus_seconds(LEASE_REFUSED_AGAIN_S));
+    }
+
+    /// The ledger lent `amount`: whether a bid can be made of it, of those that wanted money. Where none can, it is better back at
+    /// the ledger, since the rests that several nodes have may come to a bid together.
+    pub(super) fn lent(&mut self, amount: Nanos, now: Micros) -> bool {
+        let account = &self.want.account;
+        self.is_scarce = amount < self.asked;
+        let unmet = self.unmet.min(account.unmet.load(Ordering::Relaxed));
+        let is_too_little = self.is_scarce && unmet < i64::MAX && amount.get() < unmet;
+        let (answer, wait_s) = match self.is_scarce {
+            _ if is_too_little => (Answer::TooLittle, LEASE_REFUSED_AGAIN_S),
+            true => (Answer::Rest, 0),
+            false => (Answer::Whole, 0),
+        };
+        account.heard(answer);
+        self.ask = Ask::NotBefore(now.plus_seconds(wait_s));
+        !is_too_little
+    }
+
+    /// Where a budget ends, hands back of the lease what is too little for any bid that wanted money, so that the ledger lends it
+    /// together with what else is left.
+    pub(super) fn give_up_rest(&self, reservations: &Reservations) {
+        if let Some(lease) = self.useless_rest() {
+            reservations.hand_back(Arc::clone(&lease), lease.take_all());
+        }
+    }
+
+    /// The lease, where a budget ends and it has too little left for any bid that wanted money since the last ask.
+    fn useless_rest(&self) -> Option<Arc<Lease>> {
+        let account = &self.want.account;
+        let unmet = account.unmet.load(Ordering::Relaxed);
+        let lease = if self.is_scarce && unmet < i64::MAX { account.current.load_full()? } else { return None };
+        (lease.available().get() < unmet).then_some(lease)
     }
 
     /// What a lease holds that lasts as long as it may, so that bidding outlives an absence of the ledger: what is spent in
@@ -139,8 +189,9 @@ impl Supply {
     /// Sees to it that bids hold what they are expected to cost.
     pub(super) fn weigh(&mut self, now: Micros) {
         let account = &self.want.account;
-        self.odds.count(&account.counts, now);
-        account.held_ppm.store(self.odds.share_ppm(self.want.price_max), Ordering::Relaxed);
+        let price_max = self.want.price_max;
+        self.odds.count(&account.counts, price_max, now);
+        account.held_ppm.store(self.odds.share_ppm(price_max), Ordering::Relaxed);
     }
 
     /// The ledger charged so much more to its leases.

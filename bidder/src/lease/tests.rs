@@ -70,7 +70,7 @@ fn prices_are_paced_as_the_ledger_says_and_never_raised() {
     assert_eq!(hear(&mut keeper, Event::Pace(LeasePace { campaign: 2, multiplier_ppm: 100_000 })), 250_000);
     let _refused = account.reserve(Nanos::new(30), Losses::Told, now);
     let asks = look(&mut keeper, Micros(20 * SECOND), &[want(&account)]);
-    let Some(Event::Ask(ask)) = &asks[0].event else { panic!("it asks: {asks:?}") };
+    let Some(Event::Ask(ask)) = &asks.last().expect("it asks").event else { panic!("it asks: {asks:?}") };
     assert_eq!(ask.demand, 120, "what the bid would have been before pacing");
     assert_eq!(ask.demand_us, 20_000_000, "since the last ask");
     assert_eq!(hear(&mut keeper, Event::Pace(LeasePace { campaign: 1, multiplier_ppm: u32::MAX })), 1_000_000);
@@ -267,14 +267,14 @@ fn a_new_lease_replaces_the_old_one_whose_rest_goes_back() {
 
 #[test]
 fn a_lease_past_its_end_goes_back() {
-    check("0 tick\n 0 grant 7 100 30\n 30 tick", "ask 100\n ask 100\n return 100 of 7");
+    check("0 tick\n 0 grant 7 100 30\n 30 tick", "ask 100\n return 100 of 7\n ask 100");
 }
 
 #[test]
 fn what_was_handed_back_while_the_ledger_was_silent_is_said_again() {
     check(
         "0 tick\n 0 grant 7 100 30\n 30 tick\n 35 tick\n 36 grant 8 100 70\n 36 tick\n 37 tick\n 38 closed 7 0\n 50 tick",
-        "ask 100\n ask 100\n return 100 of 7\n ask 100\n return 100 of 7",
+        "ask 100\n return 100 of 7\n ask 100\n ask 100\n return 100 of 7",
     );
 }
 
@@ -311,7 +311,7 @@ fn a_grant_that_comes_twice_counts_once() {
 fn what_is_bought_fast_is_asked_for_in_larger_amounts_up_to_the_most() {
     check(
         "0 tick\n 0 grant 7 400 300\n 1 bid a 210 60\n 1 tick\n 1 grant 8 420 300\n 1 bid b 300 60\n 2 tick",
-        "ask 100\n bid a on 7\n ask 500\n bid b on 8\n ask 500\n return 190 of 7",
+        "ask 100\n bid a on 7\n ask 500\n bid b on 8\n return 190 of 7\n ask 500",
     );
 }
 
@@ -319,7 +319,7 @@ fn what_is_bought_fast_is_asked_for_in_larger_amounts_up_to_the_most() {
 fn a_bid_that_was_refused_has_money_asked_for() {
     check(
         "0 tick\n 0 grant 7 100 1\n 2 tick\n 2 grant 8 100 3\n 3 tick\n 4 bid a 60 60\n 4 tick",
-        "ask 100\n ask 100\n return 100 of 7\n return 100 of 8\n bid a refused\n ask 120",
+        "ask 100\n return 100 of 7\n ask 100\n return 100 of 8\n bid a refused\n ask 120",
     );
 }
 
@@ -333,8 +333,21 @@ fn a_spent_budget_is_told_from_a_silent_ledger() {
     check(
         "0 tick\n 0 grant 7 100 60\n 1 bid a 80 60\n 1 short\n 1 tick\n 1 grant 0 0 0\n 1 short\n 3 bid b 50 60
          3 tick\n 3 short\n 8 tick\n 8 bid c 50 60\n 8 tick\n 8 short",
-        "ask 100\n bid a on 7\n short used_up\n ask 200\n short daily_budget\n bid b refused
+        "ask 100\n bid a on 7\n short used_up\n ask 200\n short daily_budget\n bid b refused\n return 20 of 7
          ask 200\n short daily_budget\n ask 200\n bid c refused\n short unanswered",
+    );
+}
+
+/// Where a budget ends each node may have a rest that is too little for a bid, and all of them together enough.
+#[test]
+fn what_is_too_little_for_a_bid_goes_back_to_be_lent_together_with_other_rests() {
+    check(
+        "0 tick\n 0 grant 7 30 60\n 1 tick\n 1 available\n 2 bid a 40 60\n 2 tick\n 2 grant 8 35 60\n 2 short\n 3 tick
+         4 tick\n 4 grant 9 80 60\n 4 bid b 40 60\n 5 bid c 45 60\n 5 tick\n 5 short\n 5 grant 10 45 60\n 5 bid c 45 60\n 6 lost b
+         6 tick",
+        "ask 100\n available 30\n bid a refused\n return 30 of 7\n ask 100\n short budget_rest\n return 35 of 8
+         ask 100\n bid b on 9\n bid c refused\n return 40 of 9\n ask 170\n short budget_rest\n bid c on 10
+         return 80 of 9\n ask 112",
     );
 }
 
