@@ -36,8 +36,8 @@ pub struct Account {
     current: ArcSwapOption<Lease>,
     /// Nanos that bids wanted, got or not, since the keeper last asked: how fast the campaign would buy here.
     wanted: AtomicI64,
-    /// The least in nanos, since then, that a bid was to hold and could not; `i64::MAX`: there was enough.
-    unmet: AtomicI64,
+    /// The lowest of their prices in nanos, over minutes; `i64::MAX`: nobody bid.
+    least: AtomicI64,
     /// What the ledger has prices multiplied by, in millionths.
     pace_ppm: AtomicU32,
     /// What part of its price a bid holds at the least, in millionths.
@@ -49,32 +49,34 @@ pub struct Account {
 impl Account {
     /// An account with no money yet.
     pub fn new(campaign: CampaignId) -> Self {
-        let (current, wanted, unmet) = (ArcSwapOption::empty(), AtomicI64::new(0), AtomicI64::new(i64::MAX));
+        let (current, wanted, least) = (ArcSwapOption::empty(), AtomicI64::new(0), AtomicI64::new(i64::MAX));
         let [pace_ppm, held_ppm] = [(); 2].map(|()| AtomicU32::new(ONE_PPM));
         let (counts, answer) = (Arc::default(), Mutex::new(Answer::None));
-        Self { campaign, current, wanted, unmet, pace_ppm, held_ppm, counts, answer }
+        Self { campaign, current, wanted, least, pace_ppm, held_ppm, counts, answer }
     }
 
     /// Sets aside what a bid of `amount` is expected to cost at the most, at an exchange that tells of losses or does not.
     /// `None`: there is no lease, it has ended, or it has not enough left.
     pub fn reserve(&self, amount: Nanos, losses: Losses, now: Micros) -> Option<Taken> {
         self.wanted.fetch_add(amount.get(), Ordering::Relaxed);
+        if amount.get() < self.least.load(Ordering::Relaxed) {
+            self.least.fetch_min(amount.get(), Ordering::Relaxed);
+        }
         let lease = self.current.load();
-        let held = lease.as_ref().map_or(amount, |lease| self.held(lease, amount, losses));
-        let Some(lease) = lease.as_ref().filter(|lease| lease.take(held, now)) else {
-            self.unmet.fetch_min(held.get(), Ordering::Relaxed);
-            return None;
-        };
+        let lease = lease.as_ref()?;
+        let held = self.held(lease, amount, losses);
+        let lease = Some(lease).filter(|lease| lease.take(held, now)).map(Arc::clone)?;
         if losses == Losses::Untold {
             self.counts.made(amount);
+            lease.risk(amount.saturating_sub(held));
         }
-        Some(Taken { lease: Arc::clone(lease), amount, held, losses })
+        Some(Taken { lease, amount, held, losses })
     }
 
     /// What a bid of `amount` takes of a lease. Where losses are told, a bid that is still open has the better odds the longer it
     /// is, so it holds its price; and not for long.
     fn held(&self, lease: &Lease, amount: Nanos, losses: Losses) -> Nanos {
-        if losses == Losses::Told {
+        if losses == Losses::Told || amount > lease.granted {
             return amount;
         }
         match self.held_ppm.load(Ordering::Relaxed).max(lease.spare_ppm) {
@@ -165,6 +167,8 @@ impl Taken {
 #[repr(align(128))]
 pub struct Lease {
     available: AtomicI64,
+    /// By how much the prices of open bids exceed what they hold.
+    at_risk: AtomicI64,
     retired: AtomicBool,
     /// The ledger's number for it.
     pub id: LeaseId,
@@ -175,6 +179,8 @@ pub struct Lease {
     /// From when on the next one is asked for.
     renew_at: Micros,
     granted: Nanos,
+    /// The most that an impression of the campaign costs.
+    price_max: Nanos,
     /// What part of its price a bid holds at the least, in millionths: of a small lease there are few bids, which may be luckier
     /// than many.
     spare_ppm: u32,
@@ -192,8 +198,22 @@ impl Lease {
         // The next lease must not be due as soon as a short one is there.
         let share = until.0.saturating_sub(now.0) / LEASE_RENEW_SHARE;
         let renew_at = until.plus_seconds(-LEASE_RENEW_S).max(Micros(until.0.saturating_sub(share)));
-        let (available, retired) = (AtomicI64::new(granted.get()), AtomicBool::new(false));
-        Self { available, retired, id, campaign, until, renew_at, granted, spare_ppm, teller, counts }
+        let [available, at_risk] = [granted.get(), 0].map(AtomicI64::new);
+        let retired = AtomicBool::new(false);
+        Self {
+            available,
+            at_risk,
+            retired,
+            id,
+            campaign,
+            until,
+            renew_at,
+            granted,
+            price_max,
+            spare_ppm,
+            teller,
+            counts,
+        }
     }
 
     /// Of what was granted: with less the next one is asked for.
@@ -217,7 +237,7 @@ impl Lease {
     #[must_use = "what a retired lease has left must be handed back to the ledger"]
     fn put_back(&self, amount: Nanos) -> Nanos {
         self.available.fetch_add(amount.get(), Ordering::SeqCst);
-        if self.retired.load(Ordering::SeqCst) { self.take_all() } else { Nanos::ZERO }
+        if self.retired.load(Ordering::SeqCst) { self.take_rest() } else { Nanos::ZERO }
     }
 
     /// Ends the lease for bidding and takes what is not held.
@@ -225,7 +245,7 @@ impl Lease {
     fn retire(&self) -> Nanos {
         // Whoever puts money back meanwhile sees this, or this sees the money: both look after they have written.
         self.retired.store(true, Ordering::SeqCst);
-        self.take_all()
+        self.take_rest()
     }
 
     /// Takes more for a bid that was won, also where that is more than there is.
@@ -233,9 +253,21 @@ impl Lease {
         self.available.fetch_sub(amount.get(), Ordering::AcqRel);
     }
 
-    fn take_all(&self) -> Nanos {
-        let positive = |available: i64| (available > 0).then_some(0);
-        let taken = self.available.fetch_update(Ordering::SeqCst, Ordering::SeqCst, positive);
-        Nanos::new(taken.unwrap_or(0))
+    /// A bid costs so much more than it holds if it is won.
+    fn risk(&self, more: Nanos) {
+        self.at_risk.fetch_add(more.get(), Ordering::Relaxed);
+    }
+
+    /// It was won, and holds all of it, or lost.
+    fn risk_no_more(&self, more: Nanos) {
+        self.at_risk.fetch_sub(more.get(), Ordering::Relaxed);
+    }
+
+    /// Takes what is available, but for what one open bid may cost more than it holds.
+    fn take_rest(&self) -> Nanos {
+        let kept = self.at_risk.load(Ordering::Relaxed).clamp(0, self.price_max.get());
+        let above = |available: i64| (available > kept).then_some(kept);
+        let taken = self.available.fetch_update(Ordering::SeqCst, Ordering::SeqCst, above);
+        Nanos::new(taken.map_or(0, |available| available - kept))
     }
 }

@@ -110,6 +110,8 @@ pub const LEASE_RENEW_SHARE: i64 = 3;
 pub const LEASE_ASK_AGAIN_S: i64 = 5;
 /// Seconds after a refusal until the next ask.
 pub const LEASE_REFUSED_AGAIN_S: i64 = 2;
+/// Seconds over which it is noted what the lowest price of a campaign's bids is, twice in turn.
+pub const LEASE_LEAST_S: i64 = 300;
 /// Seconds between two asks for a campaign that does not bid: first so many, then twice as many each time.
 pub const LEASE_IDLE_S_MIN: i64 = 2;
 /// The most of those. A usual lease (30 s) is renewed in time all the same.
@@ -134,6 +136,8 @@ pub const ODDS_LEASE_S: f64 = 30.0;
 pub const ODDS_BIDS_MIN: f64 = 500.0;
 /// The seconds over which it is averaged what usually wins, or those in which twice as many bids end, if these are more.
 pub const ODDS_SLOW_S: f64 = 600.0;
+/// The seconds in which more bids must have ended than are open, before less than the whole price is held: two usual auction windows.
+pub const ODDS_LATELY_S: f64 = 150.0;
 /// And what wins now.
 pub const ODDS_FAST_S: f64 = 10.0;
 /// Ticks between two looks at which campaigns want money, where none was published: a flight that begins or ends.

@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use decision::money::{Nanos, ONE_PPM};
 use decision::time::Micros;
 
-use crate::limits::{ODDS_BIDS_MIN, ODDS_FAST_S, ODDS_LEASE_S, ODDS_MARGIN, ODDS_SLOW_S, ODDS_SPARE_BIDS};
+use crate::limits::{
+    ODDS_BIDS_MIN, ODDS_FAST_S, ODDS_LATELY_S, ODDS_LEASE_S, ODDS_MARGIN, ODDS_SLOW_S, ODDS_SPARE_BIDS,
+};
 
 /// Prices of a campaign's bids on this node since they were last looked at, in nanos.
 #[derive(Debug, Default)]
@@ -37,6 +39,10 @@ pub(super) struct Odds {
     /// Over minutes, or over more where bids are few: of bids whose end is known, those that were won and all.
     won: f64,
     ended: f64,
+    /// Of those, over some minutes, and bids whose end is not known: who began to bid a moment ago has many of these and few
+    /// of those, and what was known before a pause may be wrong.
+    ended_lately: f64,
+    open: f64,
     /// Over seconds, in which most wins are told: bids that were won, and bids that were made.
     won_now: f64,
     made_now: f64,
@@ -44,7 +50,7 @@ pub(super) struct Odds {
 
 impl Odds {
     pub(super) fn new(now: Micros) -> Self {
-        Self { at: now, won: 0.0, ended: 0.0, won_now: 0.0, made_now: 0.0 }
+        Self { at: now, won: 0.0, ended: 0.0, ended_lately: 0.0, open: 0.0, won_now: 0.0, made_now: 0.0 }
     }
 
     /// The clock was set back to `now`.
@@ -59,11 +65,13 @@ impl Odds {
         self.at = self.at.max(now);
         let [made, won, lost] =
             [&counts.made, &counts.won, &counts.lost].map(|sum| sum.swap(0, Ordering::Relaxed) as f64);
-        let [slow, fast] = [ODDS_SLOW_S, ODDS_FAST_S].map(|time_s| (-passed_s / time_s).exp());
+        let [slow, middle, fast] = [ODDS_SLOW_S, ODDS_LATELY_S, ODDS_FAST_S].map(|time_s| (-passed_s / time_s).exp());
         let enough = 2.0 * ODDS_BIDS_MIN * price_max.get() as f64;
         let kept = if self.ended > enough { slow.max(enough / self.ended) } else { 1.0 };
         self.won = self.won * kept + won;
         self.ended = self.ended * kept + won + lost;
+        self.ended_lately = self.ended_lately * middle + won + lost;
+        self.open = (self.open + made - won - lost).max(0.0);
         self.won_now = self.won_now * fast + won;
         self.made_now = self.made_now * fast + made;
     }
@@ -73,7 +81,7 @@ impl Odds {
     /// are frequent. `price_max` is the most that one bid costs.
     pub(super) fn share_ppm(&self, price_max: Nanos) -> u32 {
         let price_max = price_max.get().max(1) as f64;
-        if self.ended < ODDS_BIDS_MIN * price_max {
+        if self.ended < ODDS_BIDS_MIN * price_max || self.ended_lately < self.open {
             return ONE_PPM;
         }
         let usual = self.won / self.ended;
@@ -81,14 +89,15 @@ impl Odds {
         let now = (self.won_now - 2.0 * price_max).max(0.0) / self.made_now.max(price_max);
         // As many as are made while a lease lasts.
         let bids = self.made_now / ODDS_FAST_S * ODDS_LEASE_S / price_max;
-        let share = ODDS_MARGIN * usual.max(now) + spare(bids.max(1.0));
+        let share = ODDS_MARGIN * usual.max(now) + spare(bids);
         if share < 1.0 { ((share * f64::from(ONE_PPM)) as u32).max(1) } else { ONE_PPM }
     }
 }
 
 /// The share of its price that each of so many bids holds for luck: of many, what comes to a few prices; of few, so much that all
-/// of them may win and cost one bid more than is held.
+/// for which a lease of so many prices has room may win and cost one bid more.
 pub(super) fn spare(bids: f64) -> f64 {
+    let bids = bids.max(1.0);
     (ODDS_SPARE_BIDS / bids).min(bids / (bids + 1.0))
 }
 
@@ -135,14 +144,17 @@ mod tests {
     }
 
     #[test]
-    fn what_is_known_outlasts_a_pause_and_who_begins_anew_may_win_at_once() {
+    fn what_is_known_outlasts_a_pause_and_does_not_vouch_for_many_bids_at_once() {
         let mut odds = Odds::new(Micros(0));
         play(&mut odds, 100, 100, 0..600);
         let after = play(&mut odds, 0, 1, 600..9_000);
-        assert_eq!(
-            after, 540_000,
-            "half a price, of which one bid more than is held may win, and four times the usual share"
-        );
+        assert_eq!(after, 540_000, "half a price, of which one bid more may win, and four times the usual share");
+        let counts = Counts::default();
+        for second in 9_000..9_060 {
+            (0..20).for_each(|_| counts.made(Nanos::new(100)));
+            odds.count(&counts, Nanos::new(100), Micros(second * 1_000_000));
+            assert_eq!(odds.share_ppm(Nanos::new(100)), ONE_PPM, "nothing ended of what began by {second}");
+        }
     }
 
     /// However slowly bids come, it is known in the end how few of them win.

@@ -59,9 +59,20 @@ impl Held {
             if self.losses == Losses::Untold {
                 self.lease.counts.won(self.amount);
             }
-            self.lease.take_more(self.amount.saturating_sub(self.held));
+            let more = self.amount.saturating_sub(self.held);
+            self.lease.take_more(more);
+            self.lease.risk_no_more(more);
             self.held = self.amount;
         }
+    }
+
+    /// The bid was lost, as far as is known: what comes back.
+    fn lose(self) -> (Arc<Lease>, Nanos) {
+        if !self.is_won && self.losses == Losses::Untold {
+            self.lease.counts.lost(self.amount);
+        }
+        self.lease.risk_no_more(self.amount.saturating_sub(self.held));
+        (self.lease, self.held)
     }
 }
 
@@ -90,15 +101,16 @@ impl Reservations {
     #[must_use]
     pub fn hold(&self, impression: ImpressionId, taken: Taken, windows: Windows) -> bool {
         let Taken { lease, amount, held, losses } = taken;
+        let Windows { won_by, billed_by } = windows;
+        let held = Held { lease, amount, held, is_won: false, losses, deadline: won_by, billed_by };
         let mut shard = self.shard(impression);
         if shard.held.len() >= RESERVATIONS_MAX / RESERVATION_SHARDS {
             drop(shard);
-            self.put_back(lease, held);
+            let (lease, amount) = held.lose();
+            self.put_back(lease, amount);
             return false;
         }
-        let Windows { won_by, billed_by } = windows;
-        shard.deadlines.entry(lease.teller).or_default().push(Reverse((won_by, impression)));
-        let held = Held { lease, amount, held, is_won: false, losses, deadline: won_by, billed_by };
+        shard.deadlines.entry(held.lease.teller).or_default().push(Reverse((won_by, impression)));
         shard.held.insert(impression, held);
         true
     }
@@ -122,17 +134,9 @@ impl Reservations {
     /// The bid was lost: its money is free again, if it is held here.
     pub fn release(&self, impression: ImpressionId) {
         let held = self.shard(impression).held.remove(&impression);
-        if let Some(held) = held {
-            self.put_back(held.lease, held.held);
+        if let Some((lease, amount)) = held.map(Held::lose) {
+            self.put_back(lease, amount);
         }
-    }
-
-    /// Nobody won it in time.
-    fn lose(&self, held: Held) {
-        if !held.is_won && held.losses == Losses::Untold {
-            held.lease.counts.lost(held.amount);
-        }
-        self.put_back(held.lease, held.held);
     }
 
     /// Releases what was neither won nor lost by `told`, up to when `teller` has told everything; how many there were.
@@ -158,7 +162,7 @@ impl Reservations {
         shard.give_room_back();
         drop(shard);
         let released = due.len();
-        due.into_iter().for_each(|held| self.lose(held));
+        due.into_iter().map(Held::lose).for_each(|(lease, amount)| self.put_back(lease, amount));
         released
     }
 

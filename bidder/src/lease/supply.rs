@@ -11,9 +11,10 @@ use proto::wire::{LeaseAsk, LeaseRefusal};
 
 use super::odds::Odds;
 use super::shortage::Answer;
-use super::{Account, Lease, Reservations, Wanted};
+use super::{Account, Reservations, Wanted};
 use crate::limits::{
-    LEASE_ASK_AGAIN_S, LEASE_IDLE_S_MAX, LEASE_IDLE_S_MIN, LEASE_REFUSED_AGAIN_S, LEASE_ROOM, LEASE_SPEND_S,
+    LEASE_ASK_AGAIN_S, LEASE_IDLE_S_MAX, LEASE_IDLE_S_MIN, LEASE_LEAST_S, LEASE_REFUSED_AGAIN_S, LEASE_ROOM,
+    LEASE_SPEND_S,
 };
 
 /// One campaign's supply.
@@ -26,8 +27,9 @@ pub(super) struct Supply {
     pub(super) answered: bool,
     /// The last answer was less than what was asked for: a budget ends.
     is_scarce: bool,
-    /// The least that a bid was to hold and could not, before the last ask, in nanos; `i64::MAX`: there was enough.
-    unmet: i64,
+    /// The lowest price of a bid, in nanos, in some minutes that ended then; `i64::MAX`: nobody bid.
+    least_before: i64,
+    least_until: Micros,
     /// An ask was left unanswered, and none was answered since.
     pub(super) missed: bool,
     /// How long the last lease was to last, in microseconds; 0: there was none.
@@ -60,7 +62,8 @@ impl Supply {
             asked: Nanos::ZERO,
             answered: false,
             is_scarce: false,
-            unmet: i64::MAX,
+            least_before: i64::MAX,
+            least_until: now,
             missed: false,
             lease_us: 0,
             leases: BTreeSet::new(),
@@ -80,7 +83,7 @@ impl Supply {
     /// The clock was set back to `now`.
     pub(super) fn set_back(&mut self, now: Micros) {
         let (Ask::NotBefore(then) | Ask::Sent(then)) = &mut self.ask;
-        for then in [then, &mut self.asked_at, &mut self.idle_until, &mut self.spend.at] {
+        for then in [then, &mut self.asked_at, &mut self.idle_until, &mut self.least_until, &mut self.spend.at] {
             *then = now.min(*then);
         }
         self.odds.set_back(now);
@@ -95,7 +98,7 @@ impl Supply {
         };
         let account = &self.want.account;
         let needed = now >= self.idle_until || account.wanted.load(Ordering::Relaxed) > 0;
-        may && needed && (runs_short(account, now) || self.useless_rest().is_some())
+        may && needed && (runs_short(account, now) || self.has_too_little())
     }
 
     /// Notes an ask at `now`, and says how much it is for and what bids since the last one would have come to before pacing.
@@ -107,7 +110,6 @@ impl Supply {
             account.heard(Answer::None);
         }
         self.ask = Ask::Sent(now);
-        self.unmet = account.unmet.swap(i64::MAX, Ordering::Relaxed);
         let wanted = Nanos::new(account.wanted.swap(0, Ordering::Relaxed));
         if wanted > Nanos::ZERO {
             self.idle_s = LEASE_IDLE_S_MIN;
@@ -134,37 +136,40 @@ impl Supply {
         self.ask = Ask::NotBefore(now.plus_seconds(LEASE_REFUSED_AGAIN_S));
     }
 
-    /// The ledger lent `amount`: whether a bid can be made of it, of those that wanted money. Where none can, it is better back at
+    /// The ledger lent `amount`: whether a bid can be made of it, by what bids wanted lately. Where none can, it is better back at
     /// the ledger, since the rests that several nodes have may come to a bid together.
     pub(super) fn lent(&mut self, amount: Nanos, now: Micros) -> bool {
-        let account = &self.want.account;
         self.is_scarce = amount < self.asked;
-        let unmet = self.unmet.min(account.unmet.load(Ordering::Relaxed));
-        let is_too_little = self.is_scarce && unmet < i64::MAX && amount.get() < unmet;
+        let is_enough = !self.is_too_little(amount);
         let (answer, wait_s) = match self.is_scarce {
-            _ if is_too_little => (Answer::TooLittle, LEASE_REFUSED_AGAIN_S),
-            true => (Answer::Rest, 0),
             false => (Answer::Whole, 0),
+            true if is_enough => (Answer::Rest, 0),
+            true => (Answer::TooLittle, LEASE_REFUSED_AGAIN_S),
         };
-        account.heard(answer);
+        self.want.account.heard(answer);
         self.ask = Ask::NotBefore(now.plus_seconds(wait_s));
-        !is_too_little
+        is_enough
     }
 
-    /// Where a budget ends, hands back of the lease what is too little for any bid that wanted money, so that the ledger lends it
-    /// together with what else is left.
+    /// Where a budget ends, hands back of the lease what is too little for any bid, so that the ledger lends it together with what
+    /// else is left. Not again while the ledger is silent.
     pub(super) fn give_up_rest(&self, reservations: &Reservations) {
-        if let Some(lease) = self.useless_rest() {
-            reservations.hand_back(Arc::clone(&lease), lease.take_all());
+        if let Some(lease) = self.want.account.current.load().as_ref()
+            && matches!(self.ask, Ask::NotBefore(_))
+            && self.is_too_little(lease.available())
+        {
+            reservations.hand_back(Arc::clone(lease), lease.take_rest());
         }
     }
 
-    /// The lease, where a budget ends and it has too little left for any bid that wanted money since the last ask.
-    fn useless_rest(&self) -> Option<Arc<Lease>> {
-        let account = &self.want.account;
-        let unmet = account.unmet.load(Ordering::Relaxed);
-        let lease = if self.is_scarce && unmet < i64::MAX { account.current.load_full()? } else { return None };
-        (lease.available().get() < unmet).then_some(lease)
+    fn has_too_little(&self) -> bool {
+        self.want.account.current.load().as_ref().is_some_and(|lease| self.is_too_little(lease.available()))
+    }
+
+    /// Whether a budget ends and `amount` is too little for any bid that wanted money lately.
+    fn is_too_little(&self, amount: Nanos) -> bool {
+        let least = self.want.account.least.load(Ordering::Relaxed).min(self.least_before);
+        self.is_scarce && least < i64::MAX && amount.get() < least
     }
 
     /// What a lease holds that lasts as long as it may, so that bidding outlives an absence of the ledger: what is spent in
@@ -192,6 +197,10 @@ impl Supply {
         let price_max = self.want.price_max;
         self.odds.count(&account.counts, price_max, now);
         account.held_ppm.store(self.odds.share_ppm(price_max), Ordering::Relaxed);
+        if now >= self.least_until.plus_seconds(LEASE_LEAST_S) {
+            self.least_before = account.least.swap(i64::MAX, Ordering::Relaxed);
+            self.least_until = now;
+        }
     }
 
     /// The ledger charged so much more to its leases.

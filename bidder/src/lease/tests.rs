@@ -311,7 +311,7 @@ fn a_grant_that_comes_twice_counts_once() {
 fn what_is_bought_fast_is_asked_for_in_larger_amounts_up_to_the_most() {
     check(
         "0 tick\n 0 grant 7 400 300\n 1 bid a 210 60\n 1 tick\n 1 grant 8 420 300\n 1 bid b 300 60\n 2 tick",
-        "ask 100\n bid a on 7\n ask 500\n bid b on 8\n return 190 of 7\n ask 500",
+        "ask 100\n bid a on 7\n ask 500\n bid b on 8\n return 190 of 7\n return 120 of 8\n ask 500",
     );
 }
 
@@ -343,11 +343,29 @@ fn a_spent_budget_is_told_from_a_silent_ledger() {
 fn what_is_too_little_for_a_bid_goes_back_to_be_lent_together_with_other_rests() {
     check(
         "0 tick\n 0 grant 7 30 60\n 1 tick\n 1 available\n 2 bid a 40 60\n 2 tick\n 2 grant 8 35 60\n 2 short\n 3 tick
-         4 tick\n 4 grant 9 80 60\n 4 bid b 40 60\n 5 bid c 45 60\n 5 tick\n 5 short\n 5 grant 10 45 60\n 5 bid c 45 60\n 6 lost b
+         4 tick\n 4 grant 9 80 60\n 4 bid b 45 60\n 5 bid c 40 60\n 5 tick\n 5 short\n 5 grant 10 45 60\n 5 bid c 40 60\n 6 lost b
          6 tick",
         "ask 100\n available 30\n bid a refused\n return 30 of 7\n ask 100\n short budget_rest\n return 35 of 8
-         ask 100\n bid b on 9\n bid c refused\n return 40 of 9\n ask 170\n short budget_rest\n bid c on 10
-         return 80 of 9\n ask 112",
+         ask 100\n bid b on 9\n bid c refused\n return 35 of 9\n ask 170\n short budget_rest\n bid c on 10
+         return 80 of 9\n return 5 of 10\n ask 100",
+    );
+}
+
+#[test]
+fn what_is_enough_for_some_bids_is_kept_for_them() {
+    check(
+        "0 tick\n 0 grant 7 40 60\n 1 bid a 10 60\n 1 bid b 50 60\n 1 tick\n 1 available\n 2 bid c 10 60\n 5 bid d 50 60
+         5 tick\n 5 available",
+        "ask 100\n bid a on 7\n bid b refused\n available 30\n bid c on 7\n bid d refused\n available 20",
+    );
+}
+
+#[test]
+fn a_rest_is_given_up_once_and_not_while_the_ledger_is_silent() {
+    check(
+        "0 tick\n 0 grant 7 60 60\n 1 bid a 50 60\n 2 bid b 50 60\n 2 tick\n 3 lost a\n 4 bid c 45 60\n 8 tick\n 9 available
+         14 tick\n 14 available",
+        "ask 100\n bid a on 7\n bid b refused\n return 10 of 7\n ask 200\n bid c on 7\n ask 112\n available 5\n ask 112\n available 5",
     );
 }
 
@@ -396,4 +414,29 @@ fn a_bid_that_holds_less_gives_back_what_it_holds_and_takes_the_rest_when_it_is_
     let held = bid("d");
     reservations.release_due(Teller::default(), Micros(60 * SECOND));
     assert_eq!(left(), 70, "nor of the loss, which held {held}");
+}
+
+/// One win after the lease's end, of bids that hold little, is still charged to the lease.
+#[test]
+fn a_lease_that_ends_keeps_what_an_open_bid_may_cost_more_than_it_holds() {
+    let (reservations, account) = (Arc::new(Reservations::default()), Arc::new(Account::new(CampaignId(1))));
+    let mut keeper = Keeper::new(NodeId(1), Arc::clone(&reservations));
+    let now = Micros(0);
+    let _asks = look(&mut keeper, now, &[want(&account)]);
+    let event = Some(Event::Grant(grant(7, 1_000, i64::MAX)));
+    keeper.take(PARTITION, &LeaseRecord { event, ..LeaseRecord::default() }, now);
+    account.held_ppm.store(200_000, Ordering::Relaxed);
+    for name in ["a", "b"] {
+        let taken = account.reserve(Nanos::new(50), Losses::Untold, now).expect("enough money");
+        assert_eq!(taken.held(), Nanos::new(10));
+        assert!(reservations.hold(impression(name), taken, windows(60)));
+    }
+    let returned = |keeper: &mut Keeper| match look(keeper, now, &[]).first().and_then(|record| record.event.clone()) {
+        Some(Event::Return(back)) => back.amount,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(returned(&mut keeper), 1_000 - 2 * 10 - 50, "both hold 10, and a highest price is kept for luck");
+    reservations.win(impression("a"));
+    reservations.release(impression("b"));
+    assert_eq!(returned(&mut keeper), 1_000 - 50, "what was won");
 }
