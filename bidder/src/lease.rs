@@ -1,7 +1,7 @@
 //! The money this node may spend: leases from the ledger, and reservations for bids in flight.
 //!
-//! `available = granted - charged - held` for every lease, where `held` is the sum of its open reservations. The hot
-//! path touches one atomic of a lease and one shard of the reservations.
+//! `available = granted - charged - returned - held` for every lease, where `held` is the sum of its open reservations. The hot
+//! path touches one atomic of a lease, two where a bid holds less than its price, and one shard of the reservations.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -65,16 +65,12 @@ impl Account {
         let lease = self.current.load();
         let lease = lease.as_ref()?;
         let held = self.held(lease, amount, losses);
-        let lease = Some(lease).filter(|lease| lease.take(held, now)).map(Arc::clone)?;
-        if losses == Losses::Untold {
-            self.counts.made(amount);
-            lease.risk(amount.saturating_sub(held));
-        }
+        let lease = Some(lease).filter(|lease| lease.take(held, amount, now)).map(Arc::clone)?;
         Some(Taken { lease, amount, held, losses })
     }
 
     /// What a bid of `amount` takes of a lease. Where losses are told, a bid that is still open has the better odds the longer it
-    /// is, so it holds its price; and not for long.
+    /// is, so it holds its price; and not for long. What is less than a price is no lease to bid on, so a whole price is not there.
     fn held(&self, lease: &Lease, amount: Nanos, losses: Losses) -> Nanos {
         if losses == Losses::Told || amount > lease.granted {
             return amount;
@@ -225,11 +221,20 @@ impl Lease {
         Nanos::new(self.available.load(Ordering::Acquire))
     }
 
-    fn take(&self, amount: Nanos, now: Micros) -> bool {
-        let enough = |available: i64| available.checked_sub(amount.get()).filter(|left| *left >= 0);
-        now < self.until
-            && !self.retired.load(Ordering::Acquire)
-            && self.available.fetch_update(Ordering::AcqRel, Ordering::Acquire, enough).is_ok()
+    /// Takes `held` for a bid that costs up to `amount`.
+    fn take(&self, held: Nanos, amount: Nanos, now: Micros) -> bool {
+        let enough = |available: i64| available.checked_sub(held.get()).filter(|left| *left >= 0);
+        if now >= self.until || self.retired.load(Ordering::Acquire) {
+            return false;
+        }
+        // First, so that whoever ends the lease meanwhile leaves enough.
+        let more = amount.saturating_sub(held);
+        self.risk(more);
+        let is_taken = self.available.fetch_update(Ordering::AcqRel, Ordering::Acquire, enough).is_ok();
+        if !is_taken {
+            self.risk_no_more(more);
+        }
+        is_taken
     }
 
     /// Puts `amount` back, which may be negative where more was charged than was held. What a retired lease has left
@@ -240,7 +245,7 @@ impl Lease {
         if self.retired.load(Ordering::SeqCst) { self.take_rest() } else { Nanos::ZERO }
     }
 
-    /// Ends the lease for bidding and takes what is not held.
+    /// Ends the lease for bidding and takes the rest of it.
     #[must_use = "what a retired lease has left must be handed back to the ledger"]
     fn retire(&self) -> Nanos {
         // Whoever puts money back meanwhile sees this, or this sees the money: both look after they have written.
@@ -255,17 +260,22 @@ impl Lease {
 
     /// A bid costs so much more than it holds if it is won.
     fn risk(&self, more: Nanos) {
-        self.at_risk.fetch_add(more.get(), Ordering::Relaxed);
+        if more > Nanos::ZERO {
+            self.at_risk.fetch_add(more.get(), Ordering::SeqCst);
+        }
     }
 
-    /// It was won, and holds all of it, or lost.
+    /// It was lost, or won and holds all of it.
     fn risk_no_more(&self, more: Nanos) {
-        self.at_risk.fetch_sub(more.get(), Ordering::Relaxed);
+        if more > Nanos::ZERO {
+            self.at_risk.fetch_sub(more.get(), Ordering::SeqCst);
+        }
     }
 
-    /// Takes what is available, but for what one open bid may cost more than it holds.
+    /// Takes what is available, but for what open bids may cost more than they hold, or a highest price if that is less: that
+    /// several of them are still to be won is rare.
     fn take_rest(&self) -> Nanos {
-        let kept = self.at_risk.load(Ordering::Relaxed).clamp(0, self.price_max.get());
+        let kept = self.at_risk.load(Ordering::SeqCst).clamp(0, self.price_max.get());
         let above = |available: i64| (available > kept).then_some(kept);
         let taken = self.available.fetch_update(Ordering::SeqCst, Ordering::SeqCst, above);
         Nanos::new(taken.map_or(0, |available| available - kept))

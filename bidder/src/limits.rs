@@ -128,16 +128,18 @@ pub const LEASE_ROOM: f64 = 2.5;
 const _: () = assert!(LEASE_ROOM > 2.0);
 /// How many times what usually wins of bids in flight is held for them.
 pub const ODDS_MARGIN: f64 = 4.0;
-/// And for all together that are made while a lease lasts, or of a lease, so many whole prices; of few bids less.
+/// And for luck so many whole prices: for all bids together that are made while a lease lasts, and for those on one lease.
 pub const ODDS_SPARE_BIDS: f64 = 2.0;
 /// The time that is meant, in seconds: a usual lease.
 pub const ODDS_LEASE_S: f64 = 30.0;
 /// Bids at the highest price whose end is known, before less than the whole price is held.
 pub const ODDS_BIDS_MIN: f64 = 500.0;
-/// The seconds over which it is averaged what usually wins, or those in which twice as many bids end, if these are more.
+/// The seconds over which it is averaged what usually wins, or those in which twice [`ODDS_BIDS_MIN`] bids end, if these are more.
 pub const ODDS_SLOW_S: f64 = 600.0;
-/// The seconds in which more bids must have ended than are open, before less than the whole price is held: two usual auction windows.
+/// The seconds over which it is averaged how many bids are open.
 pub const ODDS_LATELY_S: f64 = 150.0;
+/// With more than so many times as many open, each holds its price.
+pub const ODDS_OPEN_MOST: f64 = 2.0;
 /// And what wins now.
 pub const ODDS_FAST_S: f64 = 10.0;
 /// Ticks between two looks at which campaigns want money, where none was published: a flight that begins or ends.

@@ -211,31 +211,32 @@ impl Keeper {
         }
         let (campaign, amount) = (CampaignId(grant.campaign), Nanos::new(grant.amount));
         self.paced(campaign, grant.multiplier_ppm);
-        let supply = self.supplies.get_mut(&campaign);
+        let mut supply = self.supplies.get_mut(&campaign);
         let want = supply.as_ref().map(|supply| &supply.want);
         let counts = want.map(|want| Arc::clone(&want.account.counts)).unwrap_or_default();
         let price_max = want.map_or(Nanos::ZERO, |want| want.price_max);
         let lease = Arc::new(Lease::new(grant, price_max, teller, counts, now));
-        if let Some(supply) = supply {
+        let is_kept = if let Some(supply) = supply.as_deref_mut() {
             supply.answered = true;
             self.say_again |= std::mem::take(&mut supply.missed);
             if grant.lease == 0 {
                 return supply.refused(LeaseRefusal::try_from(grant.refusal).unwrap_or(LeaseRefusal::None), now);
             }
             supply.leases.insert(id);
-            if supply.lent(amount, now) {
-                supply.lease_us = grant.until.saturating_sub(now.0);
-                retire_current(&supply.want.account, &self.reservations);
-                supply.want.account.current.store(Some(Arc::clone(&lease)));
-            } else {
-                self.reservations.hand_back(Arc::clone(&lease), lease.retire());
-            }
+            supply.lease_us = grant.until.saturating_sub(now.0);
+            supply.lent(amount, now)
         } else if grant.lease == 0 {
             return;
         } else {
             // The campaign ended while its ask was under way.
-            let left = lease.retire();
-            self.reservations.hand_back(Arc::clone(&lease), left);
+            false
+        };
+        match supply.filter(|_| is_kept) {
+            Some(supply) => {
+                retire_current(&supply.want.account, &self.reservations);
+                supply.want.account.current.store(Some(Arc::clone(&lease)));
+            }
+            None => self.reservations.hand_back(Arc::clone(&lease), lease.retire()),
         }
         self.leases.insert(id, Open { lease, charged: Nanos::ZERO, returned: Nanos::ZERO });
     }

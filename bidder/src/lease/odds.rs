@@ -7,7 +7,7 @@ use decision::money::{Nanos, ONE_PPM};
 use decision::time::Micros;
 
 use crate::limits::{
-    ODDS_BIDS_MIN, ODDS_FAST_S, ODDS_LATELY_S, ODDS_LEASE_S, ODDS_MARGIN, ODDS_SLOW_S, ODDS_SPARE_BIDS,
+    ODDS_BIDS_MIN, ODDS_FAST_S, ODDS_LATELY_S, ODDS_LEASE_S, ODDS_MARGIN, ODDS_OPEN_MOST, ODDS_SLOW_S, ODDS_SPARE_BIDS,
 };
 
 /// Prices of a campaign's bids on this node since they were last looked at, in nanos.
@@ -16,19 +16,34 @@ pub(super) struct Counts {
     made: AtomicI64,
     won: AtomicI64,
     lost: AtomicI64,
+    /// Of all that were made, those whose end is not known.
+    open: AtomicI64,
 }
 
 impl Counts {
     pub(super) fn made(&self, price: Nanos) {
         self.made.fetch_add(price.get(), Ordering::Relaxed);
+        self.open.fetch_add(price.get(), Ordering::Relaxed);
     }
 
     pub(super) fn won(&self, price: Nanos) {
         self.won.fetch_add(price.get(), Ordering::Relaxed);
+        self.open.fetch_sub(price.get(), Ordering::Relaxed);
     }
 
     pub(super) fn lost(&self, price: Nanos) {
         self.lost.fetch_add(price.get(), Ordering::Relaxed);
+        self.open.fetch_sub(price.get(), Ordering::Relaxed);
+    }
+
+    /// What became of bids so far tells nothing of those from now on.
+    pub(super) fn forget(&self) {
+        let _forgotten = self.take();
+    }
+
+    /// What was made, won and lost since the last time.
+    fn take(&self) -> [f64; 3] {
+        [&self.made, &self.won, &self.lost].map(|sum| sum.swap(0, Ordering::Relaxed) as f64)
     }
 }
 
@@ -39,10 +54,9 @@ pub(super) struct Odds {
     /// Over minutes, or over more where bids are few: of bids whose end is known, those that were won and all.
     won: f64,
     ended: f64,
-    /// Of those, over some minutes, and bids whose end is not known: who began to bid a moment ago has many of these and few
-    /// of those, and what was known before a pause may be wrong.
-    ended_lately: f64,
+    /// Bids whose end is not known: now, and in the mean of the last minutes.
     open: f64,
+    open_usually: f64,
     /// Over seconds, in which most wins are told: bids that were won, and bids that were made.
     won_now: f64,
     made_now: f64,
@@ -50,7 +64,7 @@ pub(super) struct Odds {
 
 impl Odds {
     pub(super) fn new(now: Micros) -> Self {
-        Self { at: now, won: 0.0, ended: 0.0, ended_lately: 0.0, open: 0.0, won_now: 0.0, made_now: 0.0 }
+        Self { at: now, won: 0.0, ended: 0.0, open: 0.0, open_usually: 0.0, won_now: 0.0, made_now: 0.0 }
     }
 
     /// The clock was set back to `now`.
@@ -63,25 +77,24 @@ impl Odds {
     pub(super) fn count(&mut self, counts: &Counts, price_max: Nanos, now: Micros) {
         let passed_s = now.0.saturating_sub(self.at.0).max(0) as f64 / 1e6;
         self.at = self.at.max(now);
-        let [made, won, lost] =
-            [&counts.made, &counts.won, &counts.lost].map(|sum| sum.swap(0, Ordering::Relaxed) as f64);
+        let [made, won, lost] = counts.take();
         let [slow, middle, fast] = [ODDS_SLOW_S, ODDS_LATELY_S, ODDS_FAST_S].map(|time_s| (-passed_s / time_s).exp());
         let enough = 2.0 * ODDS_BIDS_MIN * price_max.get() as f64;
         let kept = if self.ended > enough { slow.max(enough / self.ended) } else { 1.0 };
         self.won = self.won * kept + won;
         self.ended = self.ended * kept + won + lost;
-        self.ended_lately = self.ended_lately * middle + won + lost;
-        self.open = (self.open + made - won - lost).max(0.0);
+        self.open = counts.open.load(Ordering::Relaxed) as f64;
+        self.open_usually = self.open_usually * middle + self.open * (1.0 - middle);
         self.won_now = self.won_now * fast + won;
         self.made_now = self.made_now * fast + made;
     }
 
     /// What part of its price a bid holds, in millionths: several times what wins of it, over minutes or now, whichever is more,
-    /// and a share of a few whole prices, since few bids may be luckier than many. All of it where too little is known, or wins
-    /// are frequent. `price_max` is the most that one bid costs.
+    /// and a share for luck. All of it where too little is known, wins are frequent, or many more bids are open than usually, as
+    /// after a pause: what was known before it may not hold any more. `price_max` is the most that one bid costs.
     pub(super) fn share_ppm(&self, price_max: Nanos) -> u32 {
         let price_max = price_max.get().max(1) as f64;
-        if self.ended < ODDS_BIDS_MIN * price_max || self.ended_lately < self.open {
+        if self.ended < ODDS_BIDS_MIN * price_max || self.open > ODDS_OPEN_MOST * self.open_usually {
             return ONE_PPM;
         }
         let usual = self.won / self.ended;

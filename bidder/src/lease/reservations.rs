@@ -102,15 +102,18 @@ impl Reservations {
     pub fn hold(&self, impression: ImpressionId, taken: Taken, windows: Windows) -> bool {
         let Taken { lease, amount, held, losses } = taken;
         let Windows { won_by, billed_by } = windows;
-        let held = Held { lease, amount, held, is_won: false, losses, deadline: won_by, billed_by };
         let mut shard = self.shard(impression);
         if shard.held.len() >= RESERVATIONS_MAX / RESERVATION_SHARDS {
             drop(shard);
-            let (lease, amount) = held.lose();
-            self.put_back(lease, amount);
+            lease.risk_no_more(amount.saturating_sub(held));
+            self.put_back(lease, held);
             return false;
         }
-        shard.deadlines.entry(held.lease.teller).or_default().push(Reverse((won_by, impression)));
+        if losses == Losses::Untold {
+            lease.counts.made(amount);
+        }
+        shard.deadlines.entry(lease.teller).or_default().push(Reverse((won_by, impression)));
+        let held = Held { lease, amount, held, is_won: false, losses, deadline: won_by, billed_by };
         shard.held.insert(impression, held);
         true
     }

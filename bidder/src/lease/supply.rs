@@ -11,7 +11,7 @@ use proto::wire::{LeaseAsk, LeaseRefusal};
 
 use super::odds::Odds;
 use super::shortage::Answer;
-use super::{Account, Reservations, Wanted};
+use super::{Account, Lease, Reservations, Wanted};
 use crate::limits::{
     LEASE_ASK_AGAIN_S, LEASE_IDLE_S_MAX, LEASE_IDLE_S_MIN, LEASE_LEAST_S, LEASE_REFUSED_AGAIN_S, LEASE_ROOM,
     LEASE_SPEND_S,
@@ -27,7 +27,7 @@ pub(super) struct Supply {
     pub(super) answered: bool,
     /// The last answer was less than what was asked for: a budget ends.
     is_scarce: bool,
-    /// The lowest price of a bid, in nanos, in some minutes that ended then; `i64::MAX`: nobody bid.
+    /// The lowest price of a bid, in nanos, in the minutes up to `least_until`; `i64::MAX`: nobody bid.
     least_before: i64,
     least_until: Micros,
     /// An ask was left unanswered, and none was answered since.
@@ -56,6 +56,7 @@ pub(super) enum Ask {
 
 impl Supply {
     pub(super) fn new(want: Wanted, now: Micros) -> Self {
+        want.account.counts.forget();
         Self {
             want,
             ask: Ask::NotBefore(now),
@@ -98,7 +99,7 @@ impl Supply {
         };
         let account = &self.want.account;
         let needed = now >= self.idle_until || account.wanted.load(Ordering::Relaxed) > 0;
-        may && needed && (runs_short(account, now) || self.has_too_little())
+        may && needed && (runs_short(account, now) || self.useless_rest().is_some())
     }
 
     /// Notes an ask at `now`, and says how much it is for and what bids since the last one would have come to before pacing.
@@ -136,37 +137,38 @@ impl Supply {
         self.ask = Ask::NotBefore(now.plus_seconds(LEASE_REFUSED_AGAIN_S));
     }
 
-    /// The ledger lent `amount`: whether a bid can be made of it, by what bids wanted lately. Where none can, it is better back at
+    /// The ledger lent `amount`: whether that is enough for a bid, by what bids wanted lately. Where it is not, it is better back at
     /// the ledger, since the rests that several nodes have may come to a bid together.
     pub(super) fn lent(&mut self, amount: Nanos, now: Micros) -> bool {
         self.is_scarce = amount < self.asked;
         let is_enough = !self.is_too_little(amount);
-        let (answer, wait_s) = match self.is_scarce {
-            false => (Answer::Whole, 0),
-            true if is_enough => (Answer::Rest, 0),
-            true => (Answer::TooLittle, LEASE_REFUSED_AGAIN_S),
+        let (answer, wait_s) = if !is_enough {
+            (Answer::TooLittle, LEASE_REFUSED_AGAIN_S)
+        } else if self.is_scarce {
+            (Answer::Rest, 0)
+        } else {
+            (Answer::Whole, 0)
         };
         self.want.account.heard(answer);
         self.ask = Ask::NotBefore(now.plus_seconds(wait_s));
         is_enough
     }
 
-    /// Where a budget ends, hands back of the lease what is too little for any bid, so that the ledger lends it together with what
-    /// else is left. Not again while the ledger is silent.
+    /// Where a budget ends, hands back what the lease has left if it is less than any bid wanted, so that the ledger lends it
+    /// together with what else is left. Not again while the ledger is silent.
     pub(super) fn give_up_rest(&self, reservations: &Reservations) {
-        if let Some(lease) = self.want.account.current.load().as_ref()
-            && matches!(self.ask, Ask::NotBefore(_))
-            && self.is_too_little(lease.available())
-        {
-            reservations.hand_back(Arc::clone(lease), lease.take_rest());
+        if let (Ask::NotBefore(_), Some(lease)) = (self.ask, self.useless_rest()) {
+            let rest = lease.take_rest();
+            reservations.hand_back(lease, rest);
         }
     }
 
-    fn has_too_little(&self) -> bool {
-        self.want.account.current.load().as_ref().is_some_and(|lease| self.is_too_little(lease.available()))
+    /// The lease that has too little left.
+    fn useless_rest(&self) -> Option<Arc<Lease>> {
+        self.want.account.current.load_full().filter(|lease| self.is_too_little(lease.available()))
     }
 
-    /// Whether a budget ends and `amount` is too little for any bid that wanted money lately.
+    /// Whether a budget ends and `amount` is less than the lowest price that a bid wanted lately.
     fn is_too_little(&self, amount: Nanos) -> bool {
         let least = self.want.account.least.load(Ordering::Relaxed).min(self.least_before);
         self.is_scarce && least < i64::MAX && amount.get() < least
@@ -191,7 +193,7 @@ impl Supply {
         }
     }
 
-    /// Sees to it that bids hold what they are expected to cost.
+    /// Sees to it that bids hold what they are expected to cost, and every few minutes begins to note anew how little they want.
     pub(super) fn weigh(&mut self, now: Micros) {
         let account = &self.want.account;
         let price_max = self.want.price_max;

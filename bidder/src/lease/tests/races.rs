@@ -29,15 +29,23 @@ fn money_is_neither_made_nor_lost_by_threads_that_race() {
     assert!(reservations.is_empty());
 }
 
-/// What a core puts back while the keeper retires the lease, one of the two hands back.
+/// What a core puts back while the keeper retires the lease, one of the two hands back; also where the bid held less than its
+/// price, so that luck is kept for it.
 #[test]
 fn what_is_put_back_while_a_lease_is_retired_is_handed_back() {
+    for held in [100, 40] {
+        race_of_a_loss_and_the_end(Nanos::new(held));
+    }
+}
+
+fn race_of_a_loss_and_the_end(held: Nanos) {
     const ROUNDS: usize = 100_000;
-    let lease = || Lease::new(&grant(1, 100, i64::MAX), Nanos::ZERO, Teller::default(), Arc::default(), Micros(0));
+    const PRICE: Nanos = Nanos::new(100);
+    let lease = || Lease::new(&grant(1, 100, i64::MAX), PRICE, Teller::default(), Arc::default(), Micros(0));
     let leases: Vec<Lease> = std::iter::repeat_with(lease).take(ROUNDS).collect();
-    assert!(leases.iter().all(|lease| lease.take(Nanos::new(100), Micros(0))));
+    assert!(leases.iter().all(|lease| lease.take(held, PRICE, Micros(0))));
     let at = [(); 2].map(|()| std::sync::atomic::AtomicUsize::new(0));
-    let race = |me: usize, act: fn(&Lease) -> Nanos| -> Vec<i64> {
+    let race = |me: usize, act: fn(&Lease, Nanos) -> Nanos| -> Vec<i64> {
         let each = leases.iter().enumerate().map(|(round, lease)| {
             // Both cores have read it.
             std::hint::black_box((lease.available(), lease.retired.load(Ordering::Relaxed)));
@@ -47,13 +55,17 @@ fn what_is_put_back_while_a_lease_is_retired_is_handed_back() {
                 spins += 1;
                 if spins > 2_000 { std::thread::yield_now() } else { std::hint::spin_loop() }
             }
-            act(lease).get()
+            act(lease, held).get()
         });
         each.collect()
     };
+    let lose = |lease: &Lease, held: Nanos| {
+        lease.risk_no_more(PRICE.saturating_sub(held));
+        lease.put_back(held)
+    };
     let (retired, put_back) = std::thread::scope(|scope| {
-        let keeper = scope.spawn(|| race(0, Lease::retire));
-        let core = scope.spawn(|| race(1, |lease| lease.put_back(Nanos::new(100))));
+        let keeper = scope.spawn(|| race(0, |lease, _| lease.retire()));
+        let core = scope.spawn(|| race(1, lose));
         (keeper.join().expect("no panic"), core.join().expect("no panic"))
     });
     let stuck = retired.iter().zip(&put_back).filter(|(one, other)| *one + *other != 100).count();
