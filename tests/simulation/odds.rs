@@ -24,6 +24,18 @@ const NODES: u64 = 2;
 const PRICE: i64 = 2_000_000;
 const MIDNIGHT: i64 = 20_000 * DAY;
 
+fn budget(daily: i64) -> CampaignBudget {
+    CampaignBudget {
+        campaign: 1,
+        advertiser: 1,
+        currency: "EUR".to_owned(),
+        daily,
+        total: i64::MAX,
+        until: i64::MAX,
+        ..CampaignBudget::default()
+    }
+}
+
 struct Node {
     keeper: Keeper,
     account: Arc<Account>,
@@ -55,18 +67,15 @@ impl Day {
         let (books, nodes) = (Ledger::new(ShardId(0)), (1..=NODES).map(node).collect());
         let mut day =
             Self { books, nodes, daily, wins: VecDeque::new(), impressions: 0, lucky: 0, random, billed_after_s };
-        let budget = CampaignBudget {
-            campaign: 1,
-            advertiser: 1,
-            currency: "EUR".to_owned(),
-            daily,
-            total: i64::MAX,
-            until: i64::MAX,
-            ..CampaignBudget::default()
-        };
         let policy = wire::LedgerPolicy { rules: FOLD_RULES, ..LedgerPolicy::default().into() };
-        day.fold(MIDNIGHT, vec![Input::Policy(policy), Input::Budget(budget)]);
+        day.fold(MIDNIGHT, vec![Input::Policy(policy), Input::Budget(budget(daily))]);
         day
+    }
+
+    /// A manager gives the campaign another budget.
+    fn raise(&mut self, at: i64, daily: i64) {
+        self.daily = daily;
+        self.fold(at, vec![Input::Budget(budget(daily))]);
     }
 
     /// Folds a batch and tells the nodes what follows.
@@ -184,5 +193,26 @@ fn luck_that_changes_at_the_end_of_a_budget_overspends_little() {
     for luckier in [25.0, 10.0, 1.0] {
         let (spent, _) = play(10, 100.0, (80_000, luckier), 1);
         assert!((0.98..=1.01).contains(&spent), "spent {spent} where one in {luckier} wins at last");
+    }
+}
+
+/// What is known from before a pause tells nothing of what comes after it: a budget that is spent is raised at the moment at which
+/// bids begin to win much more often, and notices take five seconds.
+#[test]
+fn luck_that_changes_as_a_budget_is_raised_overspends_little() {
+    for luckier in [10.0, 2.0, 1.0] {
+        let mut day = Day::new(900 * PRICE, 5);
+        for second in 0..8_200 {
+            let at = MIDNIGHT + second * SECOND;
+            if second == 8_000 {
+                let spent = day.books.total().spent / i128::from(PRICE);
+                assert!((880..=900).contains(&spent), "{spent} are bought before the pause");
+                day.raise(at, 1_000 * PRICE);
+            }
+            day.second(at, 20, if second < 7_995 { 50.0 } else { luckier });
+        }
+        let spent = day.books.total().spent / i128::from(PRICE);
+        println!("a budget raised from 900 to 1,000 as one bid in {luckier} wins instead of one in 50: {spent} spent");
+        assert!(spent <= 1_010, "{spent} of 1,000 where one in {luckier} wins");
     }
 }

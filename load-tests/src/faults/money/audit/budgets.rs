@@ -32,7 +32,7 @@ pub struct Spend {
     /// Its highest bid.
     pub bid_max: i128,
     /// What the traffic would have had it spend, by the rate of the time before the fault; `None`: it is paced or capped, had
-    /// spent its budget by then, or bought too little by then to tell.
+    /// spent its budget by then, or bought too little by then to tell, or there was a midnight in the run, which has no whole day.
     pub demand: Option<i128>,
 }
 
@@ -80,7 +80,7 @@ pub(super) fn spends(history: &History, facts: &Facts<'_>) -> Vec<Spend> {
         let rate = charges.first().map_or(1_000_000_000, |charge| charge.rate);
         let bids = facts.made.values().filter(|made| made.campaign == number);
         let bid_max = bids.map(|made| in_campaign_currency(made.price, rate)).max().unwrap_or_default();
-        let demand = demand(history, campaign, number, rate);
+        let demand = if days.len() == 1 { demand(history, campaign, number, rate) } else { None };
         all.extend(days.into_iter().map(|(day, (spent, late))| {
             let (campaign, day, daily) = (campaign.name.clone(), day.to_owned(), campaign.daily_nanos);
             Spend { campaign, day, daily, spent, late, bid_max, demand }

@@ -179,6 +179,26 @@ fn what_is_overspent_is_found_and_told_from_what_may_be() {
     check_doctored(another_day, &[]);
 }
 
+/// Thirty impressions at 10 in the first half of a run, so 600 were to be bought in all.
+#[test]
+fn what_could_be_spent_is_told_of_whole_days_only() {
+    let mut h = good();
+    h.run.plan.campaigns[0].daily_nanos = 1_000_000;
+    for number in 0..30 {
+        let (bid, notice) = (format!("more-{number}"), Notice::Billing);
+        h.journal.push(Line::Bid { bid: bid.clone(), price_cpm: 10, cid: "1".into(), node: 0, at_ms: 1 });
+        h.journal.push(Line::Acknowledged { bid, notice, price_cpm: Some(10), status: 204, node: 1, at_ms: 2 });
+    }
+    h.journal.push(Line::Bid { bid: "last".into(), price_cpm: 10, cid: "2".into(), node: 0, at_ms: 5 });
+    let demands = |h: &History| -> Vec<Option<i128>> {
+        let spends = budgets::spends(h, &Facts::of(h));
+        spends.iter().filter(|spend| spend.campaign == "dollars").map(|spend| spend.demand).collect()
+    };
+    assert_eq!(demands(&h), [Some((100 + 30 * 10) * 4 / 2)]);
+    h.outcomes[0].at = "2026-03-02T12:00:00.250000Z".into();
+    assert_eq!(demands(&h), [None, None]);
+}
+
 #[test]
 fn a_euro_is_charged_rounded_up() {
     assert_eq!([100, 0, 1_084_500_000].map(|price| in_campaign_currency(price, EURO_RATE)), [93, 0, 1_000_000_000]);
