@@ -70,7 +70,8 @@ impl Account {
     }
 
     /// What a bid of `amount` takes of a lease. Where losses are told, a bid that is still open has the better odds the longer it
-    /// is, so it holds its price; and not for long. What is less than a price is no lease to bid on, so a whole price is not there.
+    /// is, so it holds its price; and not for long. A lease of less than the price is not bid on: a win could
+    /// not be charged to it.
     fn held(&self, lease: &Lease, amount: Nanos, losses: Losses) -> Nanos {
         if losses == Losses::Told || amount > lease.granted {
             return amount;
