@@ -70,8 +70,8 @@ impl Account {
     }
 
     /// What a bid of `amount` takes of a lease. Where losses are told, a bid that is still open has the better odds the longer it
-    /// is, so it holds its price; and not for long. A lease of less than the price is not bid on: a win could
-    /// not be charged to it.
+    /// is, so it holds its price; and not for long. A lease of less than the price is not bid on: a win could not be
+    /// charged to it.
     fn held(&self, lease: &Lease, amount: Nanos, losses: Losses) -> Nanos {
         if losses == Losses::Told || amount > lease.granted {
             return amount;

@@ -22,10 +22,7 @@ struct Node {
 }
 
 fn check(script: &str, expected: &str) {
-    let reservations = Arc::new(Reservations::default());
-    let account = Arc::new(Account::new(CampaignId(1)));
-    let keeper = Keeper::new(NodeId(1), Arc::clone(&reservations));
-    let mut node = Node { keeper, reservations, account, said: String::new() };
+    let mut node = Node::new();
     for line in script.lines().map(str::trim).filter(|line| !line.is_empty()) {
         let words: Vec<&str> = line.split_whitespace().collect();
         node.step(words[0].parse().expect("a second"), &words[1..]);
@@ -92,6 +89,29 @@ fn impression(name: &str) -> ImpressionId {
 }
 
 impl Node {
+    fn new() -> Self {
+        let (reservations, account) = (Arc::new(Reservations::default()), Arc::new(Account::new(CampaignId(1))));
+        let keeper = Keeper::new(NodeId(1), Arc::clone(&reservations));
+        Self { keeper, reservations, account, said: String::new() }
+    }
+
+    /// Lease 7 is of `amount`, and a bid holds this part of its price where nobody tells of losses.
+    fn lent(amount: i64, held_ppm: u32) -> Self {
+        let (mut node, now) = (Self::new(), Micros(0));
+        let _asks = look(&mut node.keeper, now, &[want(&node.account)]);
+        node.take(Event::Grant(grant(7, amount, i64::MAX)), now);
+        node.account.held_ppm.store(held_ppm, Ordering::Relaxed);
+        node
+    }
+
+    /// Bids 50 where nobody tells of losses; what it holds.
+    fn bid_untold(&self, name: &str) -> i64 {
+        let taken = self.account.reserve(Nanos::new(50), Losses::Untold, Micros(0)).expect("enough money");
+        let held = taken.held();
+        assert!(self.reservations.hold(impression(name), taken, windows(60)));
+        held.get()
+    }
+
     fn step(&mut self, second: i64, words: &[&str]) {
         let now = Micros(second * SECOND);
         let number = |at: usize| words[at].parse::<i64>().expect("a number");
@@ -383,60 +403,41 @@ fn a_clock_that_is_set_back_lets_nothing_go_early_and_keeps_nobody_from_asking()
 /// what it was charged below that comes back.
 #[test]
 fn a_bid_that_holds_less_gives_back_what_it_holds_and_takes_the_rest_when_it_is_won() {
-    let (reservations, account) = (Arc::new(Reservations::default()), Arc::new(Account::new(CampaignId(1))));
-    let mut keeper = Keeper::new(NodeId(1), Arc::clone(&reservations));
-    let now = Micros(0);
-    let _asks = look(&mut keeper, now, &[want(&account)]);
-    let take = |keeper: &mut Keeper, event| {
-        keeper.take(PARTITION, &LeaseRecord { event: Some(event), ..LeaseRecord::default() }, now);
+    let (mut node, now) = (Node::lent(1_000_000, 100_000), Micros(0));
+    let left = |node: &Node| 1_000_000 - node.account.available(now).get();
+    let charge = |node: &mut Node, name: &str, charged| {
+        let impressions = vec![impression(name).0.to_vec()];
+        node.take(Event::Settled(LeaseSettled { impressions, ..settled(7, charged) }), now);
     };
-    take(&mut keeper, Event::Grant(grant(7, 1_000_000, i64::MAX)));
-    account.held_ppm.store(100_000, Ordering::Relaxed);
-    let bid = |name: &str| {
-        let taken = account.reserve(Nanos::new(50), Losses::Untold, now).expect("enough money");
-        let held = taken.held();
-        assert!(reservations.hold(impression(name), taken, windows(60)));
-        held.get()
-    };
-    let left = || 1_000_000 - account.available(now).get();
-    let held = bid("a");
-    assert!((5..=6).contains(&held) && left() == held, "{held} of 50");
-    reservations.release(impression("a"));
-    assert_eq!(left(), 0, "what was held comes back, and no more");
-    bid("b");
-    reservations.win(impression("b"));
-    assert_eq!(left(), 50, "a win holds its price");
-    take(&mut keeper, Event::Settled(LeaseSettled { impressions: vec![impression("b").0.to_vec()], ..settled(7, 30) }));
-    assert_eq!(left(), 30);
-    bid("c");
-    take(&mut keeper, Event::Settled(LeaseSettled { impressions: vec![impression("c").0.to_vec()], ..settled(7, 70) }));
-    assert_eq!(left(), 70, "nobody told of the win before its charge");
-    let held = bid("d");
-    reservations.release_due(Teller::default(), Micros(60 * SECOND));
-    assert_eq!(left(), 70, "nor of the loss, which held {held}");
+    let held = node.bid_untold("a");
+    assert!((5..=6).contains(&held) && left(&node) == held, "{held} of 50");
+    node.reservations.release(impression("a"));
+    assert_eq!(left(&node), 0, "what was held comes back, and no more");
+    node.bid_untold("b");
+    node.reservations.win(impression("b"));
+    assert_eq!(left(&node), 50, "a win holds its price");
+    charge(&mut node, "b", 30);
+    assert_eq!(left(&node), 30);
+    node.bid_untold("c");
+    charge(&mut node, "c", 70);
+    assert_eq!(left(&node), 70, "nobody told of the win before its charge");
+    let held = node.bid_untold("d");
+    node.reservations.release_due(Teller::default(), Micros(60 * SECOND));
+    assert_eq!(left(&node), 70, "nor of the loss, which held {held}");
 }
 
 /// One win after the lease's end, of bids that hold little, is still charged to the lease.
 #[test]
-fn a_lease_that_ends_keeps_what_an_open_bid_may_cost_more_than_it_holds() {
-    let (reservations, account) = (Arc::new(Reservations::default()), Arc::new(Account::new(CampaignId(1))));
-    let mut keeper = Keeper::new(NodeId(1), Arc::clone(&reservations));
-    let now = Micros(0);
-    let _asks = look(&mut keeper, now, &[want(&account)]);
-    let event = Some(Event::Grant(grant(7, 1_000, i64::MAX)));
-    keeper.take(PARTITION, &LeaseRecord { event, ..LeaseRecord::default() }, now);
-    account.held_ppm.store(200_000, Ordering::Relaxed);
-    for name in ["a", "b"] {
-        let taken = account.reserve(Nanos::new(50), Losses::Untold, now).expect("enough money");
-        assert_eq!(taken.held(), Nanos::new(10));
-        assert!(reservations.hold(impression(name), taken, windows(60)));
-    }
-    let returned = |keeper: &mut Keeper| match look(keeper, now, &[]).first().and_then(|record| record.event.clone()) {
-        Some(Event::Return(back)) => back.amount,
+fn a_lease_that_ends_keeps_what_its_open_bids_may_cost_more_than_they_hold() {
+    let mut node = Node::lent(1_000, 200_000);
+    assert_eq!(["a", "b"].map(|name| node.bid_untold(name)), [10, 10]);
+    let end = |node: &mut Node| match look(&mut node.keeper, Micros(0), &[]).first().map(|record| record.event.clone())
+    {
+        Some(Some(Event::Return(back))) => back.amount,
         other => panic!("{other:?}"),
     };
-    assert_eq!(returned(&mut keeper), 1_000 - 2 * 10 - 50, "both hold 10, and a highest price is kept for luck");
-    reservations.win(impression("a"));
-    reservations.release(impression("b"));
-    assert_eq!(returned(&mut keeper), 1_000 - 50, "what was won");
+    assert_eq!(end(&mut node), 1_000 - 2 * 10 - 50, "both hold 10, and a highest price is kept for luck");
+    node.reservations.win(impression("a"));
+    node.reservations.release(impression("b"));
+    assert_eq!(end(&mut node), 1_000 - 50, "what was won");
 }
