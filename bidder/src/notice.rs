@@ -184,7 +184,7 @@ fn act(bidder: &Bidder, kind: NoticeKind, claims: &Claims<'_>, dialect: &Dialect
 pub fn hold(reservations: &Reservations, kind: NoticeKind, claims: &Claims<'_>, billed: bool) {
     if billed {
         // Held until the ledger has charged it, and by then at the latest the token has expired.
-        reservations.extend(claims.impression, claims.expires_at);
+        reservations.bill(claims.impression, claims.expires_at);
     } else if kind == NoticeKind::Win {
         reservations.win(claims.impression);
     } else if kind == NoticeKind::Loss {

@@ -9,6 +9,7 @@ use decision::money::Nanos;
 use decision::time::Micros;
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
+use hashbrown::hash_map::Entry;
 
 use super::{Lease, Losses, Taken, Teller};
 use crate::limits::{RESERVATION_SHARDS, RESERVATIONS_MAX, RESERVATIONS_ROOM_MIN};
@@ -47,6 +48,8 @@ struct Held {
     /// What is taken of the lease for it: all, once it is won.
     held: Nanos,
     is_won: bool,
+    /// The ledger will charge it, whatever else is said of it.
+    is_billed: bool,
     losses: Losses,
     deadline: Micros,
     billed_by: Micros,
@@ -113,7 +116,7 @@ impl Reservations {
             lease.counts.made(amount);
         }
         shard.deadlines.entry(lease.teller).or_default().push(Reverse((won_by, impression)));
-        let held = Held { lease, amount, held, is_won: false, losses, deadline: won_by, billed_by };
+        let held = Held { lease, amount, held, is_won: false, is_billed: false, losses, deadline: won_by, billed_by };
         shard.held.insert(impression, held);
         true
     }
@@ -126,17 +129,22 @@ impl Reservations {
         }
     }
 
-    /// The bid was billed: its money is held until `deadline` instead, if it is held here.
-    pub fn extend(&self, impression: ImpressionId, deadline: Micros) {
+    /// The bid was billed: its money is held until `deadline` instead, if it is held here, or until it is charged.
+    pub fn bill(&self, impression: ImpressionId, deadline: Micros) {
         if let Some(held) = self.shard(impression).held.get_mut(&impression) {
             held.win();
+            held.is_billed = true;
             held.deadline = held.deadline.max(deadline);
         }
     }
 
-    /// The bid was lost: its money is free again, if it is held here.
+    /// The bid was lost: its money is free again, if it is held here and was not billed before. (An exchange may take back that a
+    /// bid won; what is billed is charged.)
     pub fn release(&self, impression: ImpressionId) {
-        let held = self.shard(impression).held.remove(&impression);
+        let held = match self.shard(impression).held.entry(impression) {
+            Entry::Occupied(held) if !held.get().is_billed => Some(held.remove()),
+            Entry::Occupied(_) | Entry::Vacant(_) => None,
+        };
         if let Some((lease, amount)) = held.map(Held::lose) {
             self.put_back(lease, amount);
         }

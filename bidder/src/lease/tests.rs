@@ -139,7 +139,7 @@ impl Node {
             "read-of" => self.read((number(1) as u32, number(2) as u32), number(3), now),
             "lost" => self.reservations.release(impression(words[1])),
             "won" => self.reservations.win(impression(words[1])),
-            "billed" => self.reservations.extend(impression(words[1]), Micros(number(2) * SECOND)),
+            "billed" => self.reservations.bill(impression(words[1]), Micros(number(2) * SECOND)),
             "told" => {
                 let impressions = vec![impression(words[2]).0.to_vec()];
                 let [won, lost] = if words[1] == "won" { [impressions, vec![]] } else { [vec![], impressions] };
@@ -206,6 +206,18 @@ fn a_lost_answer_is_asked_for_again() {
 #[test]
 fn a_refusal_is_not_asked_again_at_once() {
     check("0 tick\n 0 grant 0 0 0\n 0 tick\n 2 tick", "ask 100\n ask 100");
+}
+
+#[test]
+fn what_is_billed_is_held_whoever_says_that_it_was_lost() {
+    check(
+        "0 tick\n 0 grant 7 100 300\n 1 bid a 60 60\n 2 billed a 200\n 2 lost a\n 2 told lost a 7\n 2 available\n 3 settled 7 50 a\n 3 available",
+        "ask 100\n bid a on 7\n available 40\n available 50",
+    );
+    check(
+        "0 tick\n 0 grant 7 100 300\n 1 bid a 60 60\n 2 won a\n 2 lost a\n 2 available",
+        "ask 100\n bid a on 7\n available 100",
+    );
 }
 
 #[test]

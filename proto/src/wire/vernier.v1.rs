@@ -1480,7 +1480,8 @@ pub enum OutcomeKind {
     /// A shard has read so far: the notices that were in their stream at `at` are in `outcomes`, those of this partition before this
     /// record. It is in each partition.
     Watermark = 9,
-    /// Other money is booked for an impression than was: `charged` is the difference. The rest is as in what it corrects.
+    /// Other money is booked for an impression than was: `charged` is the difference. The rest is as in what it corrects, but it is
+    /// neither late nor above the bid.
     Correction = 10,
 }
 impl OutcomeKind {
