@@ -31,15 +31,12 @@ impl Desk {
 
 thread_local!(static DESK: Desk = Desk::new());
 
-/// The impressions of a file of whose lines none is wrong, as a reader has them that knows nothing of corrections.
+/// The impressions of a file of whose lines none is wrong.
 fn impressions(file: &[u8]) -> HashSet<String> {
     let text = |cell: &[u8]| String::from_utf8_lossy(cell).trim().to_owned();
-    let mut reader = csv::ReaderBuilder::new().from_reader(file);
-    let header = reader.byte_headers().expect("a header").clone();
-    let at = header.iter().position(|name| text(name) == "impression").expect("a column of impressions");
-    let lines = reader.into_byte_records().map(|line| line.expect("nothing else than memory is read"));
-    let lines = lines.filter(|line| line.len() > 1 || !line.as_slice().trim_ascii().is_empty());
-    lines.map(|line| text(&line[at]).to_ascii_lowercase()).collect()
+    let lines = fuzz::lines(file);
+    let at = lines[0].iter().position(|name| text(name) == "impression").expect("a column of impressions");
+    lines[1..].iter().map(|line| text(&line[at]).to_ascii_lowercase()).collect()
 }
 
 libfuzzer_sys::fuzz_target!(|file: &[u8]| {

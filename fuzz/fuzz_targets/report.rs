@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use csv::{ByteRecord, ReaderBuilder, WriterBuilder};
+use csv::{ByteRecord, WriterBuilder};
 use decision::money::Nanos;
 use jiff::Timestamp;
 use ledger::reconcile::{
@@ -18,13 +18,7 @@ use serde_json::Value;
 /// How many impressions and how many nanos of each exchange and currency.
 type Sums = BTreeMap<(String, String), (i128, i128)>;
 
-/// The lines of a report, its header first, as a reader has them that knows nothing of reports.
-fn lines(report: &[u8]) -> Vec<ByteRecord> {
-    let reader = ReaderBuilder::new().has_headers(false).flexible(true).from_reader(report);
-    let lines = reader.into_byte_records().map(|line| line.expect("nothing else than memory is read"));
-    lines.filter(|line| line.len() > 1 || !line.as_slice().trim_ascii().is_empty()).collect()
-}
-
+/// What a reader adds up that knows nothing of reports.
 fn plain_sums(lines: &[ByteRecord], named: Option<&str>) -> Sums {
     let text = |cell: &[u8]| str::from_utf8(cell).expect("what is read is text").trim().to_owned();
     let header: Vec<String> = lines[0].iter().map(|cell| String::from_utf8_lossy(cell).trim().to_owned()).collect();
@@ -98,7 +92,7 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
 
     // A return ends no line of ours, and one of theirs.
     if !file.contains(&b'\r') {
-        let lines = lines(file);
+        let lines = fuzz::lines(file);
         let theirs = alone.totals().into_iter().map(|((exchange, currency), figures)| {
             let sum = figures.theirs.expect("nothing else is there");
             ((exchange.as_str().to_owned(), currency.as_str().to_owned()), (sum.impressions, sum.spend.get()))

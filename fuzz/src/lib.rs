@@ -1,5 +1,6 @@
 //! What several targets check.
 
+use csv::{ByteRecord, ReaderBuilder};
 use ledger::limits::{CELL_CHARS_SHOWN_MAX, MISTAKES_LISTED_MAX};
 
 /// How long a mistake may be, in characters: what is shown of the file, and what we say.
@@ -19,4 +20,11 @@ pub fn are_well_told(mistakes: &str, file: &[u8]) {
         let number: String = place.chars().take_while(char::is_ascii_digit).collect();
         assert!((1..=lines_of_file).contains(&number.parse().expect("a line")), "{mistake}");
     }
+}
+
+/// The lines of a CSV file that are not blank, its header first, as a reader has them that knows nothing of what they say.
+pub fn lines(file: &[u8]) -> Vec<ByteRecord> {
+    let reader = ReaderBuilder::new().has_headers(false).flexible(true).from_reader(file);
+    let lines = reader.into_byte_records().map(|line| line.expect("nothing else than memory is read"));
+    lines.filter(|line| line.len() > 1 || !line.as_slice().trim_ascii().is_empty()).collect()
 }

@@ -47,18 +47,25 @@ struct Held {
     amount: Nanos,
     /// What is taken of the lease for it: all, once it is won.
     held: Nanos,
-    is_won: bool,
-    /// The ledger will charge it, whatever else is said of it.
-    is_billed: bool,
+    stage: Stage,
     losses: Losses,
     deadline: Micros,
     billed_by: Micros,
 }
 
+/// What is known to have become of a bid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Stage {
+    Open,
+    Won,
+    /// The ledger will charge it, whatever else is said of it.
+    Billed,
+}
+
 impl Held {
-    /// The bid was won, as is known now.
-    fn win(&mut self) {
-        if !std::mem::replace(&mut self.is_won, true) {
+    /// The bid was won, and perhaps billed, as is known now.
+    fn come_to(&mut self, stage: Stage) {
+        if self.stage == Stage::Open {
             if self.losses == Losses::Untold {
                 self.lease.counts.won(self.amount);
             }
@@ -67,11 +74,12 @@ impl Held {
             self.lease.risk_no_more(more);
             self.held = self.amount;
         }
+        self.stage = self.stage.max(stage);
     }
 
     /// The bid was lost, as far as is known: what comes back.
     fn lose(self) -> (Arc<Lease>, Nanos) {
-        if !self.is_won && self.losses == Losses::Untold {
+        if self.stage == Stage::Open && self.losses == Losses::Untold {
             self.lease.counts.lost(self.amount);
         }
         self.lease.risk_no_more(self.amount.saturating_sub(self.held));
@@ -116,7 +124,7 @@ impl Reservations {
             lease.counts.made(amount);
         }
         shard.deadlines.entry(lease.teller).or_default().push(Reverse((won_by, impression)));
-        let held = Held { lease, amount, held, is_won: false, is_billed: false, losses, deadline: won_by, billed_by };
+        let held = Held { lease, amount, held, stage: Stage::Open, losses, deadline: won_by, billed_by };
         shard.held.insert(impression, held);
         true
     }
@@ -124,7 +132,7 @@ impl Reservations {
     /// The bid was won: its money is held until it must be billed, if it is held here.
     pub fn win(&self, impression: ImpressionId) {
         if let Some(held) = self.shard(impression).held.get_mut(&impression) {
-            held.win();
+            held.come_to(Stage::Won);
             held.deadline = held.deadline.max(held.billed_by);
         }
     }
@@ -132,8 +140,7 @@ impl Reservations {
     /// The bid was billed: its money is held until `deadline` instead, if it is held here, or until it is charged.
     pub fn bill(&self, impression: ImpressionId, deadline: Micros) {
         if let Some(held) = self.shard(impression).held.get_mut(&impression) {
-            held.win();
-            held.is_billed = true;
+            held.come_to(Stage::Billed);
             held.deadline = held.deadline.max(deadline);
         }
     }
@@ -142,7 +149,7 @@ impl Reservations {
     /// bid won; what is billed is charged.)
     pub fn release(&self, impression: ImpressionId) {
         let held = match self.shard(impression).held.entry(impression) {
-            Entry::Occupied(held) if !held.get().is_billed => Some(held.remove()),
+            Entry::Occupied(held) if held.get().stage < Stage::Billed => Some(held.remove()),
             Entry::Occupied(_) | Entry::Vacant(_) => None,
         };
         if let Some((lease, amount)) = held.map(Held::lose) {
@@ -186,7 +193,7 @@ impl Reservations {
             if ours { shard.held.remove(&impression) } else { None }
         });
         let taken = held.map(|mut held| {
-            held.win();
+            held.come_to(Stage::Won);
             held.held
         });
         taken.fold(Nanos::ZERO, Nanos::saturating_add)
